@@ -1,0 +1,97 @@
+"""Our errors, each with its HTTP status, and how every error becomes JSON."""
+
+import logging
+
+from flask import Flask, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.wrappers import Response
+
+logger = logging.getLogger(__name__)
+
+
+class GatewayError(Exception):
+    """An error that a caller is told about, in a sentence that says what would be right."""
+
+    status = 500
+
+    def __init__(self, message: str, fields: dict[str, list[str]] | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = fields
+        self.retry_after_s = retry_after_s
+
+
+class Forbidden(GatewayError):
+    """The caller may not do this."""
+
+    status = 403
+
+
+class TooManyRequests(GatewayError):
+    """The caller is over a limit."""
+
+    status = 429
+
+
+class StorageUnavailable(GatewayError):
+    """The database did not take it in time: nothing was kept, and asking again is right."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer in time: nothing was kept. Try again.", retry_after_s=5)
+
+
+class NotStorable(StorageUnavailable):
+    """The database works, but does not take this; it is no reason to spare it other things."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return what a database said, without the statement and its values: they hold the callback."""
+    return (str(getattr(error, "orig", error)).splitlines() or [type(error).__name__])[0]
+
+
+def error_response(status: int, message: str, fields: dict | None = None, retry_after_s: int | None = None) -> Response:
+    """Return `{"error": …}`, with `"success": false` under /api/v1 and `fields` where some are wrong."""
+    from flask import jsonify
+
+    body: dict[str, object] = {"error": message}
+    if request.path == "/api/v1" or request.path.startswith("/api/v1/"):
+        body["success"] = False
+    if fields:
+        body["fields"] = fields
+    response = jsonify(body)
+    response.status_code = status
+    if retry_after_s:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Register the handlers that keep every error JSON."""
+    app.register_error_handler(GatewayError, _gateway_error)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(ClientDisconnected, _too_slow)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _gateway_error(error: GatewayError) -> Response:
+    return error_response(error.status, error.message, error.fields, error.retry_after_s)
+
+
+def _too_large(_error: RequestEntityTooLarge) -> Response:
+    return error_response(413, "Body is larger than 64 KB.")
+
+
+def _too_slow(_error: ClientDisconnected) -> Response:
+    return error_response(408, "The body did not come in time.")
+
+
+def _http_error(error: HTTPException) -> Response:
+    return error_response(error.code or 500, error.description or error.name)
+
+
+def _unexpected(error: Exception) -> Response:
+    logger.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
+    return error_response(500, "Something went wrong here, not in your request. The log says what.")

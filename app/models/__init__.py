@@ -1,0 +1,6 @@
+"""One file per subject; imported here so that migrations see every table."""
+
+from app.models.access import ApiKey
+from app.models.callback import Callback, UssdSession
+
+__all__ = ["ApiKey", "Callback", "UssdSession"]
