@@ -1,0 +1,1 @@
+"""What the program does. Knows Africa's Talking and the database, never the request."""

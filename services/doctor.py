@@ -1,0 +1,127 @@
+"""Looks for what would keep this app from working, one check after the other; each says what to do."""
+
+import shutil
+import socket
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import requests
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.config import Settings
+from app.deadline import within
+from app.extensions import db
+from services.schema import migrations_behind, told
+from services.tunnel import local_address, public_address
+
+LEAST_FREE_BYTES = 100 * 1024 * 1024
+MOST_SKEW_S = 5
+
+
+class Finding(NamedTuple):
+    """What one check found. state: ok, warning or failed."""
+
+    name: str
+    state: str
+    message: str
+
+
+def examine(settings: Settings, instance: str) -> list[Finding]:
+    """Return what every check found. instance: how this app's /healthz names itself."""
+    return [
+        _mode(settings),
+        _database(),
+        _clock(settings),
+        _disk(settings),
+        _callbacks(settings),
+        _port(settings, instance),
+        _public(settings, instance),
+    ]
+
+
+def _mode(settings: Settings) -> Finding:
+    if not (settings.at_username and settings.at_api_key):
+        return Finding("settings", "warning", f"{settings.at_mode} mode, but AT_USERNAME or AT_API_KEY is not set")
+    return Finding("settings", "ok", f"{settings.at_mode} mode, account {settings.at_username}")
+
+
+def _database() -> Finding:
+    try:
+        behind = migrations_behind()
+    except SQLAlchemyError as error:
+        return Finding("database", "failed", f"out of reach: {str(getattr(error, 'orig', error)).splitlines()[0]}")
+    if behind:
+        return Finding(
+            "database",
+            "failed",
+            f"{told(behind)}. Run: flask db upgrade (flask dev does this for you)",
+        )
+    return Finding("database", "ok", "at the newest migration")
+
+
+def _clock(settings: Settings) -> Finding:
+    if settings.uses_sqlite:
+        return Finding("clock", "ok", "one machine, one clock")
+    try:
+        with within(2), db.engine.connect() as connection:
+            skew_s = abs((connection.execute(text("SELECT now()")).scalar_one() - datetime.now(UTC)).total_seconds())
+    except SQLAlchemyError:
+        return Finding("clock", "warning", "the database did not tell its time")
+    state = "ok" if skew_s <= MOST_SKEW_S else "failed"
+    return Finding("clock", state, f"{skew_s:.1f} s from the database's" + ("" if state == "ok" else ": set both by NTP"))
+
+
+def _disk(settings: Settings) -> Finding:
+    free = shutil.disk_usage(settings.instance_dir).free
+    state = "ok" if free >= LEAST_FREE_BYTES else "failed"
+    return Finding(
+        "disk", state, f"{free // 1024**2} MB free where callbacks are kept" + ("" if state == "ok" else ": make room, 100 MB at least")
+    )
+
+
+def _callbacks(settings: Settings) -> Finding:
+    if settings.callback_checks != "off" and (settings.callback_token or settings.webhook_secret):
+        return Finding("callbacks", "ok", f"checked ({settings.callback_checks})")
+    return Finding("callbacks", "warning", "not verified: set CALLBACK_TOKEN")
+
+
+def _port(settings: Settings, instance: str) -> Finding:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1", settings.port)) != 0:
+            return Finding("port", "ok", f"{settings.port} is free")
+    if _instance_at(local_address(settings)) == instance:
+        return Finding("port", "ok", f"this app answers on {settings.port}")
+    return Finding("port", "failed", f"{settings.port} is taken by another program. Set PORT, or: flask dev --port 9002")
+
+
+def _public(settings: Settings, instance: str) -> Finding:
+    public = public_address(settings)
+    if not public.url:
+        return Finding("public URL", "warning", f"none. Start a tunnel: ngrok http {settings.port}, or set PUBLIC_URL")
+    found = _instance_at(public.url)
+    if found == instance:
+        return Finding("public URL", "ok", f"{public.url} reaches this app")
+    if found:
+        return Finding(
+            "public URL",
+            "failed",
+            f"{public.url} answers, but not from this app. Is it pointing at another port? Expected: ngrok http {settings.port}",
+        )
+    return Finding("public URL", "failed", f"{public.url} does not answer. Is this app running, and the tunnel?")
+
+
+def _instance_at(url: str) -> str:
+    """Return how the Pokea at an address names itself, "something else" for another program, "" for none."""
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(f"{url}/healthz", timeout=3, allow_redirects=False, headers={"ngrok-skip-browser-warning": "1"})
+        return str(answer.json()["instance"])
+    except requests.JSONDecodeError:
+        return "something else"
+    except requests.RequestException:
+        return ""
+    except (KeyError, TypeError):
+        return "something else"
