@@ -1,0 +1,219 @@
+"""@receives: the one way of a callback from the request to its answer. The only place that reads a callback's request."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache, wraps
+from time import monotonic, time
+from typing import Any
+
+from flask import Request, Response, current_app, request
+from limits import RateLimitItemPerMinute
+from marshmallow import ValidationError
+
+from app import masking
+from app.config import Settings
+from app.errors import Forbidden, StorageUnavailable, TooManyRequests
+from app.schemas.answers import HOP_METADATA, Answer
+from app.schemas.bodies import Body, Query, Unreadable, read_body, read_query
+from app.schemas.callbacks import KINDS, Kind
+from app.schemas.fields import repair_plus
+from services import inbox
+from services.inbox import Kept, Received
+from services.proofs import Caller, Proofs, is_proven
+
+logger = logging.getLogger(__name__)
+
+View = Callable[[Received], Answer]
+KindOf = str | Callable[[dict[str, Any]], str]
+# A caller who shows no secret: far above what one phone network sends, below what fills a disk in minutes.
+UNPROVEN = RateLimitItemPerMinute(60_000)
+WRONG_SECRETS = RateLimitItemPerMinute(10)
+
+
+def _usual_refusal(received: Received) -> Answer:
+    return received.row.refused
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How one family of addresses says no: a refusal, and that nothing was kept."""
+
+    refused: Callable[[Received], Answer] = _usual_refusal
+    not_kept: Callable[[], Answer] | None = None
+
+
+USUAL = Spelling()
+
+
+def receives(kind: KindOf, spelling: Spelling = USUAL) -> Callable[[View], Callable[..., Response]]:
+    """Make a view that gets a checked, parsed callback and returns its answer into one that keeps it and answers.
+
+    kind: a name in KINDS, or a function from the fields to one. A callback that its schema refuses never reaches the
+    view: it is kept with its errors, and the refusal of its kind is answered.
+    """
+
+    def decorate(view: View) -> Callable[..., Response]:
+        @wraps(view)
+        def receive() -> Response:
+            started, received_at = monotonic(), datetime.now(UTC)
+            raw = request.get_data(cache=False)
+            query = read_query(request.environ.get("QUERY_STRING", ""))
+            checks = _let_in(request, raw, query, _row(kind))
+            received = _read(kind, raw, query, checks, received_at, started)
+            answer = spelling.refused(received) if received.errors else view(received)
+            kept, answer = _keep(received, answer, spelling)
+            _log(received, kept, answer)
+            return _response(answer, kept)
+
+        receive.kind = kind if isinstance(kind, str) else kind({})  # type: ignore[attr-defined]
+        return receive
+
+    return decorate
+
+
+def _settings() -> Settings:
+    return current_app.config["POKEA"]
+
+
+def _row(kind: KindOf) -> Kind:
+    return KINDS[kind if isinstance(kind, str) else kind({})]
+
+
+def _let_in(request: Request, raw: bytes, query: Query, row: Kind) -> dict[str, bool]:
+    """Return the checks that ran. Raises Forbidden or TooManyRequests; what a person or money waits for is never limited."""
+    proofs: Proofs = current_app.extensions["pokea.proofs"]
+    done = proofs.run(_caller(request, raw, query)) if proofs.is_any else {}
+    if not proofs.passes(done):
+        failed = ", ".join(name for name, passed in done.items() if not passed)
+        logger.warning("callback from %s at %s: check failed: %s", request.remote_addr, request.path, failed)
+        if proofs.mode == "enforce":
+            _limit(WRONG_SECRETS, row, "wrong")
+            raise Forbidden("This callback is not proven: use the address with its ?token=, as flask urls prints it.")
+    if not is_proven(done):
+        _limit(UNPROVEN, row, "unproven")
+    return done
+
+
+def _limit(item: RateLimitItemPerMinute, row: Kind, bucket: str) -> None:
+    if row.is_interactive or not _settings().ratelimit_enabled:
+        return
+    limits = current_app.extensions["pokea.limits"]
+    key = (bucket, request.remote_addr or "")
+    if not limits.hit(item, *key):
+        wait_s = max(1, round(limits.get_window_stats(item, *key).reset_time - time()))
+        raise TooManyRequests(f"Too many requests: {item.amount} per minute. Try again in {wait_s} s.", retry_after_s=wait_s)
+
+
+def _caller(request: Request, raw: bytes, query: Query) -> Caller:
+    header = _settings().callback_signature_header
+    bearer = request.headers.get("Authorization", "")
+    tokens = query.tokens + ([bearer[7:]] if bearer.startswith("Bearer ") else [])
+    return Caller(tokens, request.headers.get(header, ""), request.remote_addr or "", request.headers.get("User-Agent", ""), raw)
+
+
+def _read(kind: KindOf, raw: bytes, query: Query, checks: dict[str, bool], received_at: datetime, started: float) -> Received:
+    environ = request.environ
+    content_type = environ.get("CONTENT_TYPE", "")
+    body, errors = Body({}), None
+    try:
+        body = read_body(raw, content_type, query)
+    except Unreadable as unreadable:
+        errors = {"body": [str(unreadable)]}
+    name = kind if isinstance(kind, str) else kind(body.fields)
+    base_url = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
+    received = Received(
+        name, KINDS[name], request.path, raw, content_type, _headers(environ), query.kept, request.remote_addr or "", checks,
+        received_at, started, base_url, fields=body.fields, errors=errors, flags=body.flags,
+    )  # fmt: skip
+    if checks.get("token") and query.tokens:
+        received.token = query.tokens[0]
+    if errors is None:
+        _validate(received)
+    return received
+
+
+def _validate(received: Received) -> None:
+    schema = received.row.schema
+    for name in schema.line_names:
+        if name in received.fields:
+            received.fields[name] = repair_plus(received.fields[name])
+    try:
+        received.data = schema.load(received.fields)
+    except ValidationError as refused:
+        received.errors = refused.normalized_messages()
+        return
+    if received.kind == "sms.incoming_message" and _settings().twoway_require_link_id and not received.data.get("link_id"):
+        received.errors = {"linkId": ["Missing: TWOWAY_REQUIRE_LINK_ID asks for it."]}
+    received.flags += schema.doubts(received.data)
+
+
+def _headers(environ: dict[str, Any]) -> dict[str, str]:
+    kept, secrets = {}, current_app.extensions["pokea.proofs"].spellings
+    for name, value in environ.items():
+        if name.startswith("HTTP_") and (shown := _shown(name)):
+            kept[shown] = value if shown == HOP_METADATA else masking.tokens_in(value, secrets)
+    return kept
+
+
+@lru_cache(maxsize=1000)
+def _shown(name: str) -> str | None:
+    """Return a header's usual spelling, None for one that carries a secret."""
+    spelled = name[5:].replace("_", "-").title()
+    return None if masking.is_secret_name(spelled) else spelled
+
+
+def _keep(received: Received, answer: Answer, spelling: Spelling) -> tuple[Kept | None, Answer]:
+    try:
+        kept = inbox.keep(received, answer, current_app.extensions["pokea.outage"])
+    except StorageUnavailable:
+        if spelling.not_kept and not received.row.is_interactive:
+            return None, spelling.not_kept()
+        if not received.row.is_interactive:
+            raise
+        _log_payload(received)
+        return None, received.row.differing or answer
+    return kept, kept.answer
+
+
+def _log_payload(received: Received) -> None:
+    shown = masking.fields(received.kind, received.fields, hide_numbers=not _settings().log_payloads)
+    logger.error("%s was answered but not kept; it said %s", received.kind, shown)
+
+
+def _log(received: Received, kept: Kept | None, answer: Answer) -> None:
+    facts = {
+        "kind": received.kind,
+        "id": kept.id if kept else None,
+        "outcome": kept.state if kept else "not kept",
+        "status": answer.status,
+        "ms": round(1000 * (monotonic() - received.started)),
+    }
+    line = (
+        received.kind,
+        masking.number(received.phone or ""),
+        facts["outcome"],
+        answer.status,
+        _said(answer),
+        facts["ms"],
+        facts["id"] or "-",
+    )
+    oddities = "".join(f"  ! {flag}" for flag in answer.flags)
+    logger.info("<-  %-21s %-9s %-8s %s %s %4d ms  %s%s", *line, oddities, extra=facts)
+    if _settings().log_payloads:
+        logger.info("%s said %s", received.kind, masking.fields(received.kind, received.fields))
+
+
+def _said(answer: Answer) -> str:
+    return answer.body if len(answer.body) < 5 else answer.body[:3] if answer.body[:4] in ("CON ", "END ") else ""
+
+
+def _response(answer: Answer, kept: Kept | None) -> Response:
+    response = Response(answer.body, answer.status, mimetype=answer.media)
+    response.headers.extend(answer.headers)
+    if answer.media == "text/plain":
+        response.headers["X-Content-Type-Options"] = "nosniff"
+    if kept:
+        response.headers["X-Pokea-Id"] = kept.id
+    return response
