@@ -1,0 +1,125 @@
+"""What every test may use: an application on each database, and rows as they were committed."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from app import create_app
+from app.config import Settings
+from app.extensions import db
+
+SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+# Where services are required, one that is missing fails the run instead of being skipped.
+REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
+
+
+def missing(what: str) -> None:
+    """Skip a test for want of a service; fail where all are required."""
+    (pytest.fail if REQUIRED else pytest.skip)(what)
+
+
+@pytest.fixture(scope="session")
+def postgres_database() -> Iterator[str]:
+    """A database of our own on the local PostgreSQL, dropped at the end."""
+    name = f"pokea_test_{os.getpid()}"
+    try:
+        server = psycopg.connect(SERVER, autocommit=True, connect_timeout=3)
+    except psycopg.OperationalError as error:
+        missing(f"no PostgreSQL: {error}")
+    server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    server.execute(f"CREATE DATABASE {name}")
+    url = SERVER.rpartition("/")[0] + f"/{name}"
+    migrate_to_head(url)
+    yield url.replace("postgresql://", "postgresql+psycopg://")
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty file to copy."""
+    path = tmp_path_factory.mktemp("template") / "empty.db"
+    migrate_to_head(f"sqlite:///{path}")
+    return path
+
+
+def migrate_to_head(url: str) -> None:
+    """Run every migration on a database."""
+    app = create_app(Settings(database_url=url.replace("postgresql://", "postgresql+psycopg://"), secret_key="test"))
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A file of this test's own."""
+    shutil.copy(sqlite_template, tmp_path / "pokea.db")
+    return f"sqlite:///{tmp_path / 'pokea.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database, of each sort in turn."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("sqlite_url")
+    url = request.getfixturevalue("postgres_database")
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("TRUNCATE callbacks, ussd_sessions, api_keys")
+    return url
+
+
+@pytest.fixture
+def make_app(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """Make applications on this test's database, with other settings than the defaults."""
+    made = []
+
+    def make(**settings: Any) -> Flask:
+        base = Settings(database_url=database_url, secret_key="test", instance_dir=tmp_path)
+        app = create_app(replace(base, **settings) if settings.get("at_mode") is None else Settings(**{**as_given(base), **settings}))
+        app.config["TESTING"] = True
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["pokea.commits"].close()
+        with app.app_context():
+            db.engine.dispose()
+
+
+def as_given(settings: Settings) -> dict[str, Any]:
+    """Return what a test fixed, without what follows from the mode."""
+    return {"database_url": settings.database_url, "secret_key": settings.secret_key, "instance_dir": settings.instance_dir}
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    """An application with the default settings."""
+    return make_app()
+
+
+@pytest.fixture
+def stored(database_url: str) -> Iterator[Callable[[type], list[Any]]]:
+    """Read committed rows, oldest first, over a connection that no application knows."""
+    engine = create_engine(database_url, poolclass=NullPool)
+
+    def read(model: type) -> list[Any]:
+        with Session(engine) as session:
+            rows = list(session.scalars(select(model).order_by(text("id"))))
+            session.expunge_all()
+            return rows
+
+    yield read
+    engine.dispose()

@@ -1,0 +1,147 @@
+"""Real processes for slow tests: gunicorn as it is run, and a PostgreSQL cluster of our own that may be stopped and frozen."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from tests.conftest import missing
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for a condition, and fail when it does not come."""
+    ends = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > ends:
+            pytest.fail(f"{what} did not happen in {seconds} s")
+        time.sleep(0.05)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes whose parent this is."""
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False).stdout
+    return [int(word) for word in found.split()]
+
+
+class Web:
+    """gunicorn wsgi:app with the flags of gunicorn.conf.py."""
+
+    def __init__(self, folder: Path, database_url: str, root: Path = ROOT, **settings: str) -> None:
+        self.root = root
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"web-{self.port}.log"
+        self.environment = {**os.environ, "DATABASE_URL": database_url, "SECRET_KEY": "test", "AT_MODE": "emulator", **settings}
+
+    def migrate(self) -> None:
+        """Bring the database to the newest migration."""
+        subprocess.run([sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"], cwd=self.root, env=self.environment, check=True)
+
+    def __enter__(self) -> "Web":
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", "wsgi:app"]
+            self.process = subprocess.Popen(command, cwd=self.root, env=self.environment, stdout=log, stderr=log)
+        wait_until(self.answers, 20, "the start of gunicorn")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def answers(self) -> bool:
+        """Whether it answers at all."""
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=1).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def is_ready(self) -> bool:
+        """Whether it can keep callbacks."""
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def flask(self, *words: str) -> str:
+        """Run a flask command on the same database and return what it prints."""
+        return subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *words],
+            cwd=self.root,
+            env=self.environment | {"PORT": str(self.port)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+
+class OwnPostgres:
+    """A PostgreSQL cluster in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or ([Path(found)] if (found := shutil.which("initdb")) else [])
+        if not binaries:
+            missing("no initdb: PostgreSQL's server programs are not installed")
+        self.bin, self.data, self.port = binaries[-1].parent, folder / "cluster", free_port()
+        folder.chmod(0o755)
+        for parent in list(folder.parents)[:3]:
+            parent.chmod(parent.stat().st_mode | 0o055)
+        self.data.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(self.data, "postgres", "postgres")
+        self._run(str(self.bin / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust", "-N")
+        self.start()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def _run(self, *words: str) -> None:
+        # The server refuses to run as root.
+        before = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        subprocess.run([*before, *words], cwd=self.data, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.data}"
+        self._run(str(self.bin / "pg_ctl"), "-D", str(self.data), "-w", "-l", str(self.data / "log"), "-o", options, "start")
+        self.pid = int((self.data / "postmaster.pid").read_text().split()[0])
+
+    def stop(self, how: str = "immediate") -> None:
+        """Stop; immediate is like a crash."""
+        self._run(str(self.bin / "pg_ctl"), "-D", str(self.data), "-w", "-m", how, "stop")
+
+    def freeze(self) -> None:
+        """Stop all of its processes where they are: connections stay open and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in [self.pid, *children_of(self.pid)]:
+            os.kill(pid, number)
+
+    def count(self, query: str) -> int:
+        """Return the number that a query gives."""
+        with psycopg.connect(self.url, connect_timeout=5) as connection:
+            return connection.execute(query).fetchone()[0]

@@ -1,0 +1,84 @@
+"""The rules of the house: who may import whom, who reads the environment, and what is named everywhere."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = {"app": 0, "services": 1, "flows": 2, "routes": 2, "wsgi": 3}
+FILES = [path for folder in ("app", "services", "flows", "routes") for path in sorted((ROOT / folder).rglob("*.py"))] + [ROOT / "wsgi.py"]
+NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Give each module that a file imports, and whether it does so inside a function."""
+    tree = ast.parse(path.read_text())
+    inside = {id(node) for scope in ast.walk(tree) if isinstance(scope, ast.FunctionDef) for node in ast.walk(scope)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in inside) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "", id(node) in inside)
+
+
+def layer_of(path: Path) -> str:
+    """Return the layer that a file stands in."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_imports_run_one_way(path: Path) -> None:
+    layer = layer_of(path)
+    for module, is_inside in imports(path):
+        target = module.split(".")[0]
+        if target not in LAYERS or target == layer:
+            continue
+        if path == ROOT / "app/__init__.py" and is_inside:
+            continue  # create_app puts the program together
+        assert LAYERS[target] < LAYERS[layer], f"{layer} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_only_config_reads_the_environment(path: Path) -> None:
+    text = path.read_text()
+    if path != ROOT / "app/config.py":
+        assert "os.environ" not in text
+        assert "getenv" not in text
+        assert "load_dotenv" not in text
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_only_the_client_imports_the_sdk(path: Path) -> None:
+    modules = {module.split(".")[0] for module, _ in imports(path)}
+    assert path == ROOT / "services/client.py" or "africastalking" not in modules
+    assert "emulator" not in modules
+    assert "celery" not in modules
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_services_never_see_the_request(path: Path) -> None:
+    if layer_of(path) in ("services", "flows"):
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        assert "request" not in names
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_every_public_function_says_what_it_gives(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "module without a docstring"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} without a docstring"
+
+
+def test_env_example_names_every_setting_and_is_safe_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.config import declared, load_settings
+
+    example = ROOT / ".env.example"
+    named = {line.lstrip("# ").partition("=")[0] for line in example.read_text().splitlines() if "=" in line}
+    assert {entry.name.upper() for entry in declared()} <= named
+    for entry in declared():
+        monkeypatch.delenv(entry.name.upper(), raising=False)
+    assert load_settings(example) == load_settings(None)
