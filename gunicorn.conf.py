@@ -7,7 +7,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from app import masking
-from app.config import CannotStart, cautions, load_settings, refuse_public_debugger
+from app.config import CannotStart, cautions, load_settings, money_cautions, refuse_public_debugger
 from app.reach import check_database
 
 try:
@@ -20,6 +20,8 @@ bind = f"0.0.0.0:{settings.port}"
 worker_class = "gthread"
 workers = 2
 threads = 32
+# Whoever waits for Africa's Talking is answered before a process ends.
+graceful_timeout = max(30, int(settings.at_timeout_s) + 10)
 control_socket_disable = True
 accesslog = "-"
 # The path without its query: that may hold a secret.
@@ -58,3 +60,5 @@ def on_starting(server: Any) -> None:
         raise SystemExit(str(reason)) from None
     for caution in cautions(settings):
         server.log.warning("Callbacks: %s", caution)
+    for caution in money_cautions(settings):
+        server.log.warning("Money: %s", caution)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -47,8 +48,12 @@ class Settings:
     at_username: str = setting("", parse.text, "user name at Africa's Talking; 'sandbox' for its sandbox")
     at_api_key: str = setting("", parse.text, "key at Africa's Talking; none starts in emulator mode", secret=True)
     at_shortcode: str = setting("", parse.text, "your SMS short code (emulator: 12345)")
+    at_sender_id: str = setting("", parse.text, "sender of bulk messages; unset: your account's usual one")
     at_voice_number: str = setting("", parse.text, "your voice number (emulator: +254711082000)")
     at_ussd_code: str = setting("", parse.text, "your USSD service code (emulator: *384*1234#)")
+    at_base_url: str = setting("", parse.web_address, "where calls go instead of Africa's Talking's hosts (emulator: EMULATOR_URL)")
+    at_timeout_s: float = setting(12.0, parse.seconds(0.1, 60), "seconds that Africa's Talking has for a whole answer")
+    emulator_url: str = setting("http://127.0.0.1:9001", parse.web_address, "where the emulator answers in emulator mode")
     port: int = setting(9000, parse.whole(1, 65535), "port of the web process")
     flask_env: str = setting(
         "production", parse.one_of("production", "development"), "development reloads on change and logs in detail, nothing else"
@@ -79,6 +84,19 @@ class Settings:
     callback_checks: str = setting(
         "enforce", parse.one_of("off", "warn", "enforce"), "off, warn (mark and log) or enforce (refuse); live takes only enforce"
     )
+    invoke_token: str = setting("", parse.text, "secret of invoke addresses (?token= or Bearer), which live needs", secret=True)
+    spend_enabled: bool = setting(True, parse.yes_no, "0 stops every call that costs something; callbacks go on")
+    spend_currency: str = setting("KES", parse.currency, "currency of the caps")
+    spend_cap_daily: Decimal | None = setting(None, parse.money, "most airtime and checkouts of one UTC day, in SPEND_CURRENCY")
+    spend_cap_order: Decimal | None = setting(None, parse.money, "most airtime or checkout of one order")
+    spend_cap_number: Decimal | None = setting(None, parse.money, "most airtime and checkouts of one UTC day for one phone number")
+    sends_per_day: int | None = setting(
+        None, parse.whole(0, 1_000_000_000), "most recipients of one UTC day, of messages, calls, airtime, checks and checkouts together"
+    )
+    airtime_daily_cap: Decimal | None = setting(
+        None, parse.money, "most airtime of one UTC day for one phone number that AIRTIME_VALIDATION=ledger validates"
+    )
+    default_country: str = setting("", parse.country, "ISO letters of the country whose national numbers (0711…) are taken, as KE")
     ratelimit_enabled: bool = setting(True, parse.yes_no, "0 turns limits per address off")
     airtime_validation: str = setting(
         "", parse.one_of("ledger", "fields"), "ledger: only what this app sent is validated (default live); fields: any complete request"
@@ -96,7 +114,8 @@ class Settings:
         mode = self.at_mode or derive_mode(self.at_username, self.at_api_key)
         derived: dict[str, object] = {"at_mode": mode}
         if mode == "emulator":
-            derived |= {name: value for name, value in EMULATOR_DEFAULTS.items() if not getattr(self, name)}
+            defaults = {**EMULATOR_DEFAULTS, "at_base_url": self.emulator_url}
+            derived |= {name: value for name, value in defaults.items() if not getattr(self, name)}
         if self.uses_sqlite and not Path(path := self.database_url.removeprefix("sqlite:///")).is_absolute():
             derived["database_url"] = f"sqlite:///{ROOT / path}"
         if not self.airtime_validation:
@@ -185,6 +204,18 @@ def cautions(settings: Settings) -> list[str]:
         found.append("CALLBACK_ALLOWED_IPS looks at the direct peer: behind a proxy or tunnel set TRUSTED_PROXIES")
     if settings.is_live and settings.callback_token and min(map(len, settings.callback_token)) < 16:
         found.append("CALLBACK_TOKEN is short: make one with openssl rand -hex 24")
+    return found
+
+
+def money_cautions(settings: Settings) -> list[str]:
+    """Return what a person should know about how money is guarded; nothing where none moves."""
+    if not settings.is_live:
+        return []
+    found = []
+    if settings.invoke_token and len(settings.invoke_token) < 32:
+        found.append("INVOKE_TOKEN is short: make one with openssl rand -hex 24")
+    if settings.spend_cap_daily is None:
+        found.append("no cap: set SPEND_CAP_DAILY, and SPEND_CAP_ORDER, SPEND_CAP_NUMBER, SENDS_PER_DAY as you like")
     return found
 
 

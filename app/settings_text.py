@@ -3,10 +3,13 @@
 import ipaddress
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.currencies import CURRENCIES
 
 Parse = Callable[[str], object]
 
@@ -64,6 +67,29 @@ def seconds(least: float, most: float) -> Parse:
         return value
 
     return parse
+
+
+def money(raw: str) -> Decimal:
+    """Return an amount of money, 0 included."""
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,2})?", raw, re.ASCII):
+        raise ValueError(f"'{raw}' is not an amount like 1000 or 99.50")
+    return Decimal(raw)
+
+
+def currency(raw: str) -> str:
+    """Return an ISO 4217 code."""
+    if raw not in CURRENCIES:
+        raise ValueError(f"'{raw}' is not an ISO currency in capitals, for example KES")
+    return raw
+
+
+def country(raw: str) -> str:
+    """Return the ISO 3166 letters of a country that has phone numbers."""
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if raw.upper() not in SUPPORTED_REGIONS:
+        raise ValueError(f"'{raw}' is not the two letters of a country, for example KE")
+    return raw.upper()
 
 
 def two_at_most(raw: str) -> tuple[str, ...]:

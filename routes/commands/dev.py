@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
 from app import VERSION
-from app.config import CannotStart, Settings, cautions, child_environment, refuse_public_debugger
+from app.config import CannotStart, Settings, cautions, child_environment, money_cautions, refuse_public_debugger
 from app.reach import check_database
 from routes.home import PRODUCTS
 from services.tunnel import public_address
@@ -67,7 +67,7 @@ def _facts(settings: Settings, port: int) -> dict[str, object]:
         "url": f"http://localhost:{port}",
         "services": [f"/api/{product}" for product in PRODUCTS],
         "public_url": public.url or None,
-        "warnings": cautions(settings),
+        "warnings": [*cautions(settings), *money_cautions(settings)],
     }
 
 
@@ -79,6 +79,7 @@ def _banner(settings: Settings, port: int) -> str:
         else "Keys        AT_API_KEY not set: emulator mode. Copy .env.example to .env for the sandbox or live.\n  "
     )
     callbacks = "".join(f"Callbacks   {caution}\n  " for caution in cautions(settings))
+    callbacks += "".join(f"Money       {caution}\n  " for caution in money_cautions(settings))
     return f"""
   Pokea {VERSION}                    mode: {settings.at_mode.upper()} ({MEANING[settings.at_mode]})
 

@@ -1,11 +1,22 @@
 import stat
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from app.config import ROOT, CannotStart, Settings, cautions, declared, load_settings, refuse_public_debugger, with_secret_key
+from app.config import (
+    ROOT,
+    CannotStart,
+    Settings,
+    cautions,
+    declared,
+    load_settings,
+    money_cautions,
+    refuse_public_debugger,
+    with_secret_key,
+)
 
 LIVE = {"AT_USERNAME": "acme", "AT_API_KEY": "k", "CALLBACK_TOKEN": "t" * 24, "SECRET_KEY": "s"}
 
@@ -165,3 +176,37 @@ def test_doubtful_settings_are_said(monkeypatch: pytest.MonkeyPatch, values: dic
     told = cautions(load(monkeypatch, **values))
     assert len(told) == len(said)
     assert all(word in text for word, text in zip(said, told, strict=True))
+
+
+def test_money_without_a_cap_is_said_in_live_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert money_cautions(load(monkeypatch)) == []
+    assert "SPEND_CAP_DAILY" in money_cautions(load(monkeypatch, **LIVE))[0]
+    told = money_cautions(load(monkeypatch, **LIVE, SPEND_CAP_DAILY="1000.50", INVOKE_TOKEN="short"))
+    assert told == ["INVOKE_TOKEN is short: make one with openssl rand -hex 24"]
+
+
+def test_money_and_countries_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, SPEND_CAP_ORDER="99.50", SPEND_CURRENCY="UGX", DEFAULT_COUNTRY="ke", SENDS_PER_DAY="0")
+    assert (settings.spend_cap_order, settings.spend_currency, settings.default_country, settings.sends_per_day) == (
+        Decimal("99.50"),
+        "UGX",
+        "KE",
+        0,
+    )
+    with pytest.raises(CannotStart) as told:
+        load(monkeypatch, SPEND_CAP_ORDER="1e3", SPEND_CAP_DAILY="-1", SPEND_CURRENCY="kes", DEFAULT_COUNTRY="Kenya", AT_TIMEOUT_S="0")
+    for said in (
+        "'1e3' is not an amount",
+        "'-1' is not an amount",
+        "'kes' is not an ISO currency",
+        "'Kenya' is not the two letters",
+        "AT_TIMEOUT_S",
+    ):
+        assert said in str(told.value)
+
+
+def test_calls_go_to_the_emulator_in_emulator_mode_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch).at_base_url == "http://127.0.0.1:9001"
+    assert load(monkeypatch, EMULATOR_URL="http://127.0.0.1:9003").at_base_url == "http://127.0.0.1:9003"
+    assert load(monkeypatch, **LIVE).at_base_url == ""
+    assert load(monkeypatch, **LIVE, AT_BASE_URL="https://at.example/").at_base_url == "https://at.example"
