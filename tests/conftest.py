@@ -11,13 +11,14 @@ import psycopg
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from app import create_app
 from app.config import Settings
 from app.extensions import db
+from tests.stub_at import StubAT
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 # Where services are required, one that is missing fails the run instead of being skipped.
@@ -76,7 +77,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
         return request.getfixturevalue("sqlite_url")
     url = request.getfixturevalue("postgres_database")
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("TRUNCATE callbacks, ussd_sessions, api_keys")
+        connection.execute("TRUNCATE callbacks, ussd_sessions, api_keys, recipients, invocations")
     return url
 
 
@@ -111,13 +112,30 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 
 
 @pytest.fixture
+def at() -> Iterator[StubAT]:
+    """A stand-in for Africa's Talking, listening."""
+    with StubAT() as stub:
+        yield stub
+
+
+@pytest.fixture
+def sending(make_app: Callable[..., Flask], at: StubAT) -> Callable[..., Flask]:
+    """Make applications whose calls reach the stand-in."""
+
+    def make(**settings: Any) -> Flask:
+        return make_app(**{"at_base_url": at.url, "at_timeout_s": 0.6, "ratelimit_enabled": False, **settings})
+
+    return make
+
+
+@pytest.fixture
 def stored(database_url: str) -> Iterator[Callable[[type], list[Any]]]:
     """Read committed rows, oldest first, over a connection that no application knows."""
     engine = create_engine(database_url, poolclass=NullPool)
 
     def read(model: type) -> list[Any]:
         with Session(engine) as session:
-            rows = list(session.scalars(select(model).order_by(text("id"))))
+            rows = list(session.scalars(select(model).order_by(*inspect(model).primary_key)))
             session.expunge_all()
             return rows
 

@@ -2,5 +2,6 @@
 
 from app.models.access import ApiKey
 from app.models.callback import Callback, UssdSession
+from app.models.invocation import Invocation, Recipient
 
-__all__ = ["ApiKey", "Callback", "UssdSession"]
+__all__ = ["ApiKey", "Callback", "Invocation", "Recipient", "UssdSession"]

@@ -2,9 +2,10 @@
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Text
+from sqlalchemy import BigInteger, DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
 
@@ -42,3 +43,18 @@ class JSONText(TypeDecorator[Any]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Return the value that the text stands for."""
         return None if value is None else json.loads(value)
+
+
+class ExactMoney(TypeDecorator[Decimal]):
+    """An amount of money to four decimals, as Africa's Talking writes it, held as a whole number of ten-thousandths."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        """Return the ten-thousandths."""
+        return None if value is None else int(value.scaleb(4).to_integral_value())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """Return the amount; PostgreSQL gives the sum of such numbers as a Decimal."""
+        return None if value is None else Decimal(int(value)).scaleb(-4)
