@@ -1,0 +1,200 @@
+"""One HTTP exchange with a total deadline, over connections that are kept; knows whether anything was sent. Knows no product.
+
+urllib3 itself rather than requests on top of it: the same connections at half the cost, and its classes can be told to
+count every read against one deadline. Nothing is retried, no redirect is followed, no proxy is taken from the environment.
+"""
+
+import io
+import json
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from time import monotonic
+from typing import Any
+from urllib.parse import urlencode
+
+import certifi
+from urllib3 import PoolManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, SSLError
+
+MOST_CONNECT_S = 5.0
+# A connection that rested longer may be closed by the other side just as it is used again; then nobody knows what was read.
+MOST_REST_S = 20.0
+# As many as a web process has threads.
+CONNECTIONS = 32
+MOST_ANSWER_BYTES = 4 * 1024 * 1024
+
+
+class NotReached(Exception):
+    """Nothing was sent; the text says why."""
+
+
+class NoAnswer(Exception):
+    """It was sent, at least in part, and what came back is no answer; the text says what was seen."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer. body: the JSON value where it is JSON, whatever its Content-Type says, else text."""
+
+    status: int
+    body: Any
+    retry_after: str | None = None
+
+
+class _Exchange(threading.local):
+    """What this thread's exchange has come to."""
+
+    ends: float = 0.0
+    has_sent: bool = False
+    most_rest_s: float = MOST_REST_S
+
+
+_exchange = _Exchange()
+
+
+def _left_s() -> float:
+    left_s = _exchange.ends - monotonic()
+    if left_s <= 0:
+        raise TimeoutError("the deadline has passed")
+    return left_s
+
+
+class _TimedReads(io.RawIOBase):
+    """The socket as a file of which every read counts against the deadline, so that dripping does not prolong it."""
+
+    def __init__(self, sock: Any, raw: io.RawIOBase) -> None:
+        self._sock, self._raw = sock, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_left_s())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_TimedReads(sock, self.fp.detach()))
+
+
+class _Timed:
+    """What both sorts of connection do more than urllib3's."""
+
+    response_class = _TimedResponse
+    sock: Any
+    _used_at = 0.0
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None and monotonic() - self._used_at > _exchange.most_rest_s:
+            self.close()  # type: ignore[attr-defined]
+        self._used_at = monotonic()
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]
+        self.sock.settimeout(_left_s())
+        _exchange.has_sent = True
+        super().send(data)  # type: ignore[misc]
+
+
+class _Plain(_Timed, HTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _Secured(_Timed, HTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecuredPool(HTTPSConnectionPool):
+    ConnectionCls = _Secured
+
+
+class Transport:
+    """The connections of one process."""
+
+    def __init__(
+        self, timeout_s: float, ca_file: str | None = None, most_rest_s: float = MOST_REST_S, most_bytes: int = MOST_ANSWER_BYTES
+    ) -> None:
+        """timeout_s: for one exchange in all. ca_file: authorities to trust besides the machine's and the usual ones."""
+        self.timeout_s, self.most_rest_s, self.most_bytes = timeout_s, most_rest_s, most_bytes
+        # One context for all connections: to read the authorities costs more than twenty exchanges.
+        context = ssl.create_default_context()
+        for file in filter(None, (certifi.where(), ca_file)):
+            context.load_verify_locations(file)
+        self._pools = PoolManager(maxsize=CONNECTIONS, retries=False, ssl_context=context)
+        self._pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecuredPool}
+
+    def exchange(self, method: str, url: str, headers: Mapping[str, str], data: Any = None, params: Any = None) -> Reply:
+        """Make one request and return its answer, whatever its status. data: a dict (a form) or text; params: the query.
+
+        Raises NotReached where nothing was sent, NoAnswer where it was and no whole answer came within the deadline.
+        """
+        _exchange.ends, _exchange.has_sent, _exchange.most_rest_s = monotonic() + self.timeout_s, False, self.most_rest_s
+        headers = dict(headers)
+        if isinstance(data, dict):
+            data = urlencode(data)
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if params:
+            url = f"{url}?{urlencode(params)}"
+        try:
+            return self._exchange(method, url, headers, data)
+        except Exception as error:  # what was sent decides, not what went wrong
+            if _exchange.has_sent:
+                raise NoAnswer(self._what_was_seen(error)) from error
+            raise NotReached(_why_not(error)) from error
+
+    def _exchange(self, method: str, url: str, headers: Mapping[str, str], data: str | None) -> Reply:
+        timeout = Timeout(connect=min(MOST_CONNECT_S, self.timeout_s), read=self.timeout_s)
+        response = self._pools.request(
+            method, url, body=data, headers=headers, redirect=False, timeout=timeout, preload_content=False, decode_content=True
+        )
+        try:
+            raw = response.read(self.most_bytes + 1)
+            if len(raw) > self.most_bytes:
+                raise ValueError(f"the answer is longer than {self.most_bytes} bytes")
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        return Reply(response.status, _read(raw), response.headers.get("Retry-After"))
+
+    def _what_was_seen(self, error: Exception) -> str:
+        if monotonic() >= _exchange.ends:
+            return f"no whole answer in {self.timeout_s:g} s"
+        return f"the connection broke ({type(error).__name__})" if not isinstance(error, ValueError) else str(error)
+
+
+def _read(raw: bytes) -> Any:
+    text = raw.decode("utf-8", "replace")
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    return text
+
+
+def _why_not(error: Exception) -> str:
+    if isinstance(error, NameResolutionError):
+        return "its name is not known"
+    if isinstance(error, NewConnectionError) and isinstance(error.__cause__, ConnectionRefusedError):
+        return "nothing is listening"
+    if isinstance(error, ConnectTimeoutError):
+        return "it did not take the connection in time"
+    if isinstance(error, SSLError):
+        return "its certificate or TLS is not right"
+    return type(error).__name__
