@@ -32,6 +32,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     import routes
     from services.apps import Apps
     from services.budget import Budget
+    from services.client import Client
+    from services.invocations import Desk
     from services.outage import Outage
     from services.proofs import Proofs
 
@@ -51,6 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     extensions.init_app(app, settings)
     outage = app.extensions["pokea.outage"] = Outage()
     app.extensions["pokea.apps"] = Apps(_flows(), settings, Budget(settings.app_budget_s), outage)
+    app.extensions["pokea.desk"] = Desk(settings, Client(settings), outage)
     app.extensions["pokea.proofs"] = Proofs(settings)
     errors.init_app(app)
     routes.init_app(app)

@@ -1,6 +1,8 @@
 """Our errors, each with its HTTP status, and how every error becomes JSON."""
 
+import json
 import logging
+from typing import Any
 
 from flask import Flask, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
@@ -14,11 +16,33 @@ class GatewayError(Exception):
 
     status = 500
 
-    def __init__(self, message: str, fields: dict[str, list[str]] | None = None, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, message: str, fields: dict[str, list[str]] | None = None, retry_after_s: int | None = None, more: dict[str, Any] | None = None
+    ) -> None:
+        """more: what the answer tells besides its sentence."""
         super().__init__(message)
         self.message = message
         self.fields = fields
         self.retry_after_s = retry_after_s
+        self.more = more
+
+
+class Invalid(GatewayError):
+    """The request says something that cannot be meant."""
+
+    status = 400
+
+
+class Conflict(GatewayError):
+    """The request does not go with what is there already."""
+
+    status = 409
+
+
+class NotReady(GatewayError):
+    """A setting stands in the way: nothing was done."""
+
+    status = 503
 
 
 class Forbidden(GatewayError):
@@ -51,17 +75,16 @@ def first_line(error: BaseException) -> str:
     return (str(getattr(error, "orig", error)).splitlines() or [type(error).__name__])[0]
 
 
-def error_response(status: int, message: str, fields: dict | None = None, retry_after_s: int | None = None) -> Response:
+def error_response(
+    status: int, message: str, fields: dict | None = None, retry_after_s: int | str | None = None, more: dict[str, Any] | None = None
+) -> Response:
     """Return `{"error": …}`, with `"success": false` under /api/v1 and `fields` where some are wrong."""
-    from flask import jsonify
-
-    body: dict[str, object] = {"error": message}
+    body: dict[str, object] = {"error": message, **(more or {})}
     if request.path == "/api/v1" or request.path.startswith("/api/v1/"):
         body["success"] = False
     if fields:
         body["fields"] = fields
-    response = jsonify(body)
-    response.status_code = status
+    response = Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/json")
     if retry_after_s:
         response.headers["Retry-After"] = str(retry_after_s)
     return response
@@ -77,7 +100,7 @@ def init_app(app: Flask) -> None:
 
 
 def _gateway_error(error: GatewayError) -> Response:
-    return error_response(error.status, error.message, error.fields, error.retry_after_s)
+    return error_response(error.status, error.message, error.fields, error.retry_after_s, error.more)
 
 
 def _too_large(_error: RequestEntityTooLarge) -> Response:

@@ -1,0 +1,318 @@
+"""The ledger of our calls to Africa's Talking: a row before each, how it ended, and never the same order twice.
+
+Money is at most once. An order is committed as pending before anything leaves; what may have happened ends as unknown and
+is sent again by no machine.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from threading import BoundedSemaphore
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+from flask import current_app
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from ulid import ULID
+
+from app import masking
+from app.config import Settings
+from app.errors import Conflict, GatewayError, NotReady, StorageUnavailable, first_line
+from app.extensions import writing
+from app.models import Invocation, Recipient
+from app.schemas.invokes import INVOKES, Invoke
+from services.client import Client
+from services.opt_outs import opted_out
+from services.outage import Outage
+from services.outcome import Outcome, Result, no_answer, not_reached, read
+from services.settling import aged, settle_by_callbacks
+from services.slots import digest
+from services.spending import check_caps, counting, day_of
+from services.transport import NoAnswer, NotReached, Reply
+
+logger = logging.getLogger(__name__)
+# Live, an identical order without a key is taken for a double click so long.
+SAME_ORDER_S = 30
+# Of the 32 threads of a web process, so many may wait for Africa's Talking: the rest stays free for callbacks.
+PLACES = 24
+WAIT_FOR_A_PLACE_S = 0.5
+# A shorter key is none, and might be part of any word.
+SHORTEST_SECRET = 6
+OPTED_OUT = Result("skipped", "OptedOut", "This person wants no more messages.", "Leave them in peace, or add force=1.")
+
+
+class Busy(GatewayError):
+    """Too many calls wait for Africa's Talking already."""
+
+    status = 429
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody wants done, once."""
+
+    kind: str
+    phones: list[str]
+    # JSON values under the names of app/schemas/invokes.py; amounts are text
+    details: dict[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    reference: str | None = None
+    # Meant, although it is like the one just before
+    again: bool = False
+    # For those who opted out, too
+    force: bool = False
+    asked_by: str = ""
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The money that it moves for each phone, in `currency`."""
+        return Decimal(self.details["amount"]) if "amount" in self.details else None
+
+    @property
+    def currency(self) -> str | None:
+        """ISO 4217."""
+        return self.details.get("currency")
+
+    def content(self) -> dict[str, Any]:
+        """Return all that it says, as JSON: what makes two orders identical."""
+        return {"phones": self.phones, **self.details, "force": self.force}
+
+    def fingerprint(self) -> bytes:
+        """Return the hash of what makes two orders identical."""
+        content = {**self.content(), "reference": self.reference}
+        if self.amount is not None:
+            content["amount"] = str(self.amount.normalize())
+        return digest(self.kind.encode(), json.dumps(content, sort_keys=True).encode())
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An order and what became of it."""
+
+    invocation: Invocation
+    recipients: list[Recipient]
+    # This very order was placed before, and this is how that one ended
+    is_repeated: bool = False
+    retry_after: str | None = None
+
+
+Call = Callable[[Client, list[str], Invocation], Reply]
+Entries = Callable[[Any], dict[str, Result]]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What orders are placed with, made once per process."""
+
+    settings: Settings
+    client: Client
+    outage: Outage
+    places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(PLACES))
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold one of the places for calls. Raises Busy."""
+        if not self.places.acquire(timeout=WAIT_FOR_A_PLACE_S):
+            raise Busy(f"{PLACES} calls wait for Africa's Talking already: nothing was sent. Try again in 5 s.", retry_after_s=5)
+        try:
+            yield
+        finally:
+            self.places.release()
+
+
+def place(order: Order, call: Call, entries: Entries) -> Placed:
+    """Put an order to Africa's Talking, once, and return how it ended.
+
+    call: makes the request for the given phones and row. entries: from the JSON of its answer to results by phone.
+    Raises GatewayError where nothing was sent: NotReady, Conflict, OverCap, Busy, Invalid, StorageUnavailable.
+    """
+    desk: Desk = current_app.extensions["pokea.desk"]
+    _insist_on_readiness(order, INVOKES[order.kind], desk.settings)
+    with desk.place():
+        placed = _opened(order, desk)
+        if placed.is_repeated:
+            _log(placed)
+            return placed
+        began = monotonic()
+        phones = [recipient.phone for recipient in placed.recipients if recipient.state == "pending"]
+        outcome = _called(placed, phones, desk, call, entries)
+        closed = _closed(placed, outcome, round(1000 * (monotonic() - began)))
+    _log(closed)
+    return closed
+
+
+def _insist_on_readiness(order: Order, row: Invoke, settings: Settings) -> None:
+    if not settings.spend_enabled:
+        raise NotReady("Sending is switched off (SPEND_ENABLED=0): nothing was sent. Callbacks go on.")
+    if missing := [name.upper() for name in ("at_username", "at_api_key", *row.needs) if not getattr(settings, name)]:
+        raise NotReady(f"{missing[0]} is not set: nothing was sent. Set it in .env (see .env.example) and start again.")
+    if order.kind == "voice.call" and settings.at_mode == "sandbox" and not settings.at_base_url:
+        raise Conflict("The sandbox has no voice. Use the emulator (AT_MODE=emulator) or a live voice number.")
+
+
+def _opened(order: Order, desk: Desk) -> Placed:
+    """Commit the order as pending, or return the one that it repeats."""
+    try:
+        with desk.outage.attempt(), counting() as connection:
+            return _pending_or_known(connection, order, desk.settings, datetime.now(UTC))
+    except SQLAlchemyError as error:
+        logger.error("%s not placed: %s", order.kind, first_line(error))
+        raise StorageUnavailable from error
+
+
+def _pending_or_known(connection: Connection, order: Order, settings: Settings, now: datetime) -> Placed:
+    known = _same_order(connection, order, settings, now)
+    if known is not None:
+        known = settle_by_callbacks(connection, aged(connection, known, settings, now), now)
+        if known.fingerprint != order.fingerprint():
+            raise Conflict(f"This idempotencyKey belongs to another order ({known.id}): nothing was sent. Take a new key.")
+        if known.state == "pending":
+            raise Conflict(f"This order is under way ({known.id}): nothing was sent twice. Ask again in 2 s.", retry_after_s=2)
+        if known.state != "refused":
+            return Placed(known, recipients_of(connection, known.id), is_repeated=True)
+    skipped = opted_out(connection, order.phones) if INVOKES[order.kind].is_message and not order.force else set()
+    wanted = [phone for phone in order.phones if phone not in skipped]
+    if not wanted:
+        raise Conflict(
+            "Everybody here opted out: nothing was sent. Add force=1 to send it anyway.",
+            more={"recipients": [{"phone": phone, "state": "skipped", "status": "OptedOut"} for phone in order.phones]},
+        )
+    check_caps(connection, settings, now, wanted, order.amount, order.currency)
+    return _begun(connection, order, known, skipped, now)
+
+
+def _same_order(connection: Connection, order: Order, settings: Settings, now: datetime) -> Invocation | None:
+    query = select(Invocation.__table__).where(Invocation.kind == order.kind)
+    if order.key:
+        return _first(connection, query.where(Invocation.idempotency_key == order.key))
+    if not settings.is_live or order.again:
+        return None
+    since = Invocation.called_at > now - timedelta(seconds=SAME_ORDER_S)
+    return _first(connection, query.where(Invocation.fingerprint == order.fingerprint(), since).order_by(Invocation.id.desc()).limit(1))
+
+
+def _first(connection: Connection, query: Any) -> Invocation | None:
+    row = connection.execute(query).one_or_none()
+    return Invocation(**row._mapping) if row else None
+
+
+def _begun(connection: Connection, order: Order, known: Invocation | None, skipped: set[str], now: datetime) -> Placed:
+    values: dict[str, Any] = {
+        "state": "pending", "called_at": now, "ms": None, "answer_status": None, "answer": None, "problem": None, "advice": None,
+        "was_reached": None, "settled": None, "settled_at": None, "attempts": known.attempts + 1 if known else 1,
+    }  # fmt: skip
+    if known:
+        values |= {name: getattr(known, name) for name in _LASTING}
+        connection.execute(update(Invocation).where(Invocation.id == known.id).values(values))
+        connection.execute(delete(Recipient).where(Recipient.invocation_id == known.id))
+    else:
+        values |= {
+            "id": f"inv_{ULID()}", "kind": order.kind, "idempotency_key": order.key or uuid4().hex, "fingerprint": order.fingerprint(),
+            "ordered": order.content(), "reference": order.reference, "asked_by": order.asked_by, "asked_at": now,
+        }  # fmt: skip
+        connection.execute(insert(Invocation), values)
+    recipients = [_recipient(values["id"], position, phone, order, skipped, now) for position, phone in enumerate(order.phones)]
+    connection.execute(insert(Recipient), recipients)
+    return Placed(Invocation(**values), [Recipient(**recipient) for recipient in recipients])
+
+
+_LASTING = ("id", "kind", "idempotency_key", "fingerprint", "ordered", "reference", "asked_by", "asked_at")
+
+
+def _recipient(invocation_id: str, position: int, phone: str, order: Order, skipped: set[str], now: datetime) -> dict[str, Any]:
+    result = OPTED_OUT if phone in skipped else Result("pending")
+    return {
+        "invocation_id": invocation_id, "position": position, "phone": phone, "state": result.state, "status": result.status,
+        "reason": result.reason, "advice": result.advice, "cost": None, "cost_currency": None, "amount": order.amount,
+        "currency": order.currency, "day": day_of(now), "provider_id": None, "validated_for": None,
+    }  # fmt: skip
+
+
+def _called(placed: Placed, phones: list[str], desk: Desk, call: Call, entries: Entries) -> Outcome:
+    kind, settings = placed.invocation.kind, desk.settings
+    try:
+        reply = call(desk.client, phones, placed.invocation)
+    except NotReached as error:
+        return not_reached(phones, _why_not_reached(str(error), settings))
+    except NoAnswer as error:
+        return no_answer(phones, f"Africa's Talking did not answer: {error}.")
+    except (ValueError, TypeError, RuntimeError) as error:  # the SDK's own checks, before anything is sent
+        logger.error("the SDK refused %s: %s", kind, type(error).__name__)
+        return not_reached(phones, "The order could not be put to Africa's Talking: nothing was sent.")
+    reply = replace(reply, body=_without_key(reply.body, settings.at_api_key))
+    return read(reply, phones, INVOKES[kind].family, settings.at_username, entries)
+
+
+def _without_key(value: Any, key: str) -> Any:
+    """Return an answer in which our key, should it be told back, is masked."""
+    if isinstance(value, dict):
+        return {_without_key(name, key): _without_key(entry, key) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_key(entry, key) for entry in value]
+    return value.replace(key, masking.MASK) if isinstance(value, str) and len(key) >= SHORTEST_SECRET else value
+
+
+def _why_not_reached(why: str, settings: Settings) -> str:
+    if settings.at_mode == "emulator" and why == "nothing is listening":
+        todo = "Start the emulator with make run, or set AT_USERNAME and AT_API_KEY."
+        return f"Nothing is listening at {settings.at_base_url}: nothing was sent. {todo}"
+    where = f" at {settings.at_base_url}" if settings.at_base_url else ""
+    return f"Africa's Talking was not reached{where}: {why}. Nothing was sent, so trying again is safe."
+
+
+def _closed(placed: Placed, outcome: Outcome, ms: int) -> Placed:
+    invocation = placed.invocation
+    values = {
+        "state": outcome.state, "ms": ms, "answer_status": outcome.answer_status, "answer": outcome.answer,
+        "problem": outcome.problem, "advice": outcome.advice, "was_reached": outcome.was_reached,
+    }  # fmt: skip
+    for name, value in values.items():
+        setattr(invocation, name, value)
+    ended = [_ended(recipient, outcome.results.get(recipient.phone)) for recipient in placed.recipients]
+    try:
+        with writing() as connection:
+            # An answer is the truth even for one that was given up meanwhile, but not for a later try on the same row.
+            still = (Invocation.attempts == invocation.attempts) & Invocation.state.in_(["pending", "unknown"])
+            if connection.execute(update(Invocation).where(Invocation.id == invocation.id, still).values(values)).rowcount:
+                for changed in filter(None, ended):
+                    where = (Recipient.invocation_id == invocation.id) & (Recipient.position == changed.pop("position"))
+                    connection.execute(update(Recipient).where(where).values(changed))
+    except (SQLAlchemyError, StorageUnavailable) as error:
+        # It stays pending, and becomes unknown by age: whoever asked is told the truth now.
+        logger.error("%s %s is %s, but that was not kept: %s", invocation.kind, invocation.id, outcome.state, first_line(error))
+    return replace(placed, retry_after=outcome.retry_after)
+
+
+def _ended(recipient: Recipient, result: Result | None) -> dict[str, Any] | None:
+    if result is None:
+        return None
+    cost, currency = result.cost or (None, None)
+    changed = {
+        "state": result.state, "status": result.status, "reason": result.reason, "advice": result.advice, "cost": cost,
+        "cost_currency": currency, "provider_id": result.provider_id,
+    }  # fmt: skip
+    for name, value in changed.items():
+        setattr(recipient, name, value)
+    return {"position": recipient.position, **changed}
+
+
+def recipients_of(connection: Connection, invocation_id: str) -> list[Recipient]:
+    """Return the recipients of one invocation, in the order in which they were named."""
+    query = select(Recipient.__table__).where(Recipient.invocation_id == invocation_id).order_by(Recipient.position)
+    return [Recipient(**row._mapping) for row in connection.execute(query)]
+
+
+def _log(placed: Placed) -> None:
+    invocation = placed.invocation
+    outcome = "repeated" if placed.is_repeated else invocation.state
+    facts = {"kind": invocation.kind, "id": invocation.id, "outcome": outcome, "status": invocation.answer_status, "ms": invocation.ms}
+    phones = [recipient.phone for recipient in placed.recipients]
+    about = masking.number(phones[0]) if len(phones) == 1 else f"{len(phones)} phones"
+    line = (invocation.kind, about, outcome, invocation.answer_status or "-", invocation.ms or 0, invocation.id)
+    logger.info("->  %-21s %-9s %-8s %s %4d ms  %s", *line, extra=facts)

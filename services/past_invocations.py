@@ -1,0 +1,118 @@
+"""Reads invocations back, and tells them: in answers, lists and exports alike."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import Connection, select
+
+from app import masking
+from app.errors import GatewayError
+from app.extensions import db, writing
+from app.models import Invocation, Recipient
+from services.invocations import recipients_of
+from services.settling import aged, settle_by_callbacks, settle_by_hand
+
+
+class UnknownInvocation(GatewayError):
+    """No invocation has this id."""
+
+    status = 404
+
+
+Found = tuple[Invocation, list[Recipient]]
+
+
+def newest(
+    limit: int, kind: str | None = None, state: str | None = None, phone: str | None = None, reference: str | None = None
+) -> list[Found]:
+    """Return the newest invocations that match, newest first, as far as they are known now."""
+    _bring_up_to_date()
+    query = select(Invocation.__table__).order_by(Invocation.id.desc()).limit(limit)
+    for column, wanted in ((Invocation.kind, kind), (Invocation.state, state), (Invocation.reference, reference)):
+        if wanted:
+            query = query.where(column == wanted)
+    if phone:
+        query = query.where(Invocation.id.in_(select(Recipient.invocation_id).where(Recipient.phone == phone)))
+    with db.engine.connect() as connection:
+        rows = [Invocation(**row._mapping) for row in connection.execute(query)]
+        return [(row, recipients_of(connection, row.id)) for row in rows]
+
+
+def one(invocation_id: str) -> Found:
+    """Return one invocation as far as it is known now. Raises UnknownInvocation."""
+    with writing() as connection:
+        invocation = _current(connection, invocation_id)
+        return invocation, recipients_of(connection, invocation_id)
+
+
+def settle(invocation_id: str, state: str, by: str, note: str) -> Found:
+    """Settle an unknown invocation as a person says. Raises UnknownInvocation, and Conflict for one that is not unknown."""
+    with writing() as connection:
+        invocation = settle_by_hand(connection, _current(connection, invocation_id), state, by, note, datetime.now(UTC))
+        return invocation, recipients_of(connection, invocation_id)
+
+
+def told(invocation: Invocation, recipients: Sequence[Recipient]) -> dict[str, Any]:
+    """Return what an answer tells of an invocation."""
+    return {
+        "id": invocation.id,
+        "state": invocation.state,
+        "recipients": [_recipient(recipient) for recipient in recipients],
+    }
+
+
+def shown(invocation: Invocation, recipients: Sequence[Recipient], hide_numbers: bool) -> dict[str, Any]:
+    """Return all that is kept of an invocation, for reading; numbers masked when asked."""
+    whole = {
+        **told(invocation, recipients),
+        "kind": invocation.kind,
+        "reference": invocation.reference,
+        "idempotency_key": invocation.idempotency_key,
+        "asked_by": invocation.asked_by,
+        "asked_at": invocation.asked_at.isoformat(),
+        "called_at": invocation.called_at.isoformat(),
+        "attempts": invocation.attempts,
+        "ms": invocation.ms,
+        "ordered": invocation.ordered,
+        "answer_status": invocation.answer_status,
+        "answer": invocation.answer,
+        "problem": invocation.problem,
+        "advice": invocation.advice,
+        "settled": invocation.settled,
+        "settled_at": invocation.settled_at.isoformat() if invocation.settled_at else None,
+    }
+    return masking.everything(whole) if hide_numbers else whole
+
+
+def _recipient(recipient: Recipient) -> dict[str, Any]:
+    cost = f"{recipient.cost_currency} {recipient.cost:.4f}" if recipient.cost is not None else None
+    return {
+        "phone": recipient.phone,
+        "state": recipient.state,
+        "status": recipient.status,
+        "reason": recipient.reason,
+        "advice": recipient.advice,
+        "cost": cost,
+    }
+
+
+def _bring_up_to_date() -> None:
+    """Age and settle what is open. Only such rows are read, and the database is written to only if there are some."""
+    is_open = Invocation.state.in_(["pending", "unknown"])
+    with db.engine.connect() as connection:
+        ids = list(connection.scalars(select(Invocation.id).where(is_open).order_by(Invocation.id.desc()).limit(100)))
+    if ids:
+        with writing() as connection:
+            for invocation_id in ids:
+                _current(connection, invocation_id)
+
+
+def _current(connection: Connection, invocation_id: str) -> Invocation:
+    row = connection.execute(select(Invocation.__table__).where(Invocation.id == invocation_id)).one_or_none()
+    if row is None:
+        raise UnknownInvocation(f"No invocation '{invocation_id}'. flask invocations list names the newest.")
+    now = datetime.now(UTC)
+    invocation = aged(connection, Invocation(**row._mapping), current_app.config["POKEA"], now)
+    return settle_by_callbacks(connection, invocation, now)

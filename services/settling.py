@@ -1,0 +1,152 @@
+"""What becomes of orders whose end nobody knows: pending ones by age, unknown ones by a callback, or by a person.
+
+A call is known exactly, by the id that its callbacks carry. Anything else is a guess, made only where a single unknown
+order could be meant, and marked as one.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Text, func, select, type_coerce, update
+from ulid import ULID
+
+from app.config import Settings
+from app.errors import Conflict
+from app.models import Callback, Invocation, Recipient
+from app.statuses import ACCEPTED, REFUSED, UNKNOWN, meaning_of
+from services.outcome import money
+
+# Longer than any call takes, by so much, and whoever made it is gone.
+GRACE_S = 60
+WINDOW = timedelta(hours=24)
+GONE = "This program ended, or lost its database, before the answer came."
+# Kinds of invocation that a callback could be about, the kind of that callback, and the table of its status words.
+_TOLD_BY = {
+    "sms.bulk": ("sms.delivery_report", "delivery"),
+    "sms.premium": ("sms.delivery_report", "delivery"),
+    "airtime.send": ("airtime.status", "airtime"),
+    "payments.checkout": ("payments.notification", "payments"),
+}
+_OF_CALLS = ("voice.instructions", "voice.event")
+
+
+def aged(connection: Connection, invocation: Invocation, settings: Settings, now: datetime) -> Invocation:
+    """Return the invocation, as unknown if it is pending for longer than a call can take."""
+    if invocation.state != "pending" or now - invocation.called_at <= timedelta(seconds=settings.at_timeout_s + GRACE_S):
+        return invocation
+    values = {"state": UNKNOWN, "problem": GONE, "advice": "See Africa's Talking's dashboard before you repeat it."}
+    same_try = (Invocation.state == "pending") & (Invocation.attempts == invocation.attempts)
+    changed = connection.execute(update(Invocation).where(Invocation.id == invocation.id, same_try).values(values))
+    if changed.rowcount:
+        pending = (Recipient.invocation_id == invocation.id) & (Recipient.state == "pending")
+        connection.execute(update(Recipient).where(pending).values(state=UNKNOWN, reason=GONE, advice=values["advice"]))
+        _set(invocation, values)
+    return invocation
+
+
+def settle_by_callbacks(connection: Connection, invocation: Invocation, now: datetime) -> Invocation:
+    """Return the invocation, settled as far as kept callbacks tell what became of its unknown recipients."""
+    if invocation.state != UNKNOWN:
+        return invocation
+    found: dict[str, Any] = {}
+    for phone, amount in _unknown(connection, invocation.id):
+        is_call = invocation.kind == "voice.call"
+        callback = _of_call(connection, invocation, phone) if is_call else _guessed(connection, invocation, phone, amount)
+        if callback is None:
+            continue
+        _settle(connection, invocation, phone, callback)
+        found = {"by": "callback", "callback": callback.id, "is_guess": not is_call}
+    return _settled(connection, invocation, found, now) if found else invocation
+
+
+def settle_by_hand(connection: Connection, invocation: Invocation, state: str, by: str, note: str, now: datetime) -> Invocation:
+    """Return the invocation with its unknown recipients as a person says they are: accepted or refused.
+
+    A refused one may be ordered again with the same key. Raises Conflict for one whose end is known.
+    """
+    if invocation.state != UNKNOWN:
+        raise Conflict(f"{invocation.id} is {invocation.state}: only an unknown one can be settled.")
+    unknown = (Recipient.invocation_id == invocation.id) & (Recipient.state == UNKNOWN)
+    words = {"state": state, "reason": f"{by} settled it as {state}.", "advice": None}
+    connection.execute(update(Recipient).where(unknown).values(words))
+    return _settled(connection, invocation, {"by": by, "note": note, "is_guess": False}, now)
+
+
+def _unknown(connection: Connection, invocation_id: str) -> list[Any]:
+    query = select(Recipient.phone, Recipient.amount).where(Recipient.invocation_id == invocation_id, Recipient.state == UNKNOWN)
+    return list(connection.execute(query))
+
+
+def _since(moment: datetime) -> tuple[str, str]:
+    """Return the ids between which the callbacks lie that came in the window after a moment."""
+    return f"cb_{ULID.from_datetime(moment)}"[:13], f"cb_{ULID.from_datetime(moment + WINDOW)}"[:13]
+
+
+def _of_call(connection: Connection, invocation: Invocation, phone: str) -> Any:
+    first, last = _since(invocation.called_at)
+    # As JSONText writes it.
+    named = type_coerce(Callback.fields, Text).contains(f'"clientRequestId":"{invocation.id}"', autoescape=True)
+    query = select(Callback.__table__).where(Callback.id >= first, Callback.id < last, Callback.kind.in_(_OF_CALLS), named)
+    callbacks = list(connection.execute(query.order_by(Callback.id)))
+    of_one = [row for row in callbacks if phone in (row.fields.get("callerNumber"), row.fields.get("destinationNumber"))]
+    return next(iter(of_one), None) or (callbacks[0] if callbacks and len(invocation.ordered["phones"]) == 1 else None)
+
+
+def _guessed(connection: Connection, invocation: Invocation, phone: str, amount: Any) -> Any:
+    if invocation.kind not in _TOLD_BY or _how_many(connection, invocation, phone, amount) != 1:
+        return None
+    return next((row for row in _about(connection, invocation, phone) if amount is None or _sum(row.fields) == amount), None)
+
+
+def _how_many(connection: Connection, invocation: Invocation, phone: str, amount: Any) -> int:
+    """Return how many unknown orders a callback about this number, and amount, could mean."""
+    alike = [kind for kind, told_by in _TOLD_BY.items() if told_by == _TOLD_BY[invocation.kind]]
+    joined = Invocation.__table__.join(Recipient.__table__, Invocation.id == Recipient.invocation_id)
+    near = Invocation.called_at.between(invocation.called_at - WINDOW, invocation.called_at + WINDOW)
+    # One that is under way may be the one that is meant, too.
+    is_open = Recipient.state.in_([UNKNOWN, "pending"])
+    same = (Recipient.phone == phone) & (Recipient.amount.is_(None) if amount is None else Recipient.amount == amount)
+    query = select(func.count()).select_from(joined).where(Invocation.kind.in_(alike), near, is_open, same)
+    return connection.scalar(query) or 0
+
+
+def _about(connection: Connection, invocation: Invocation, phone: str) -> Iterator[Any]:
+    first, last = _since(invocation.called_at)
+    kind = _TOLD_BY[invocation.kind][0]
+    query = select(Callback.__table__).where(
+        Callback.phone.in_([phone, phone[1:]]), Callback.id >= first, Callback.id < last, Callback.kind == kind,
+        Callback.state != "refused", Callback.reference.is_not(None), Callback.received_at > invocation.called_at,
+        # That one tells of an order whose end we know.
+        ~select(1).where(Recipient.provider_id == Callback.reference).exists(),
+    )  # fmt: skip
+    yield from connection.execute(query.order_by(Callback.id))
+
+
+def _sum(fields: dict[str, Any]) -> Any:
+    found = money(fields.get("value")) or money(f"XXX {fields.get('value', fields.get('amount'))}")
+    return found.value if found else None
+
+
+def _settle(connection: Connection, invocation: Invocation, phone: str, callback: Any) -> None:
+    word = callback.fields.get("status")
+    family = _TOLD_BY.get(invocation.kind, (None, None))[1]
+    meaning = meaning_of(family, word) if family else None
+    values = {"state": ACCEPTED, "status": word and str(word)[:100], "provider_id": callback.reference,
+        "reason": meaning.reason if meaning else "A callback tells of it.", "advice": meaning.advice if meaning else None}  # fmt: skip
+    where = (Recipient.invocation_id == invocation.id) & (Recipient.phone == phone)
+    connection.execute(update(Recipient).where(where).values(values))
+
+
+def _settled(connection: Connection, invocation: Invocation, how: dict[str, Any], now: datetime) -> Invocation:
+    states = set(connection.scalars(select(Recipient.state).where(Recipient.invocation_id == invocation.id)))
+    state = next(state for state in (UNKNOWN, ACCEPTED, REFUSED) if state in states)
+    values = {"state": state, "settled": how, "settled_at": now}
+    connection.execute(update(Invocation).where(Invocation.id == invocation.id).values(values))
+    _set(invocation, values)
+    return invocation
+
+
+def _set(invocation: Invocation, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(invocation, name, value)
