@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, wraps
-from time import monotonic, time
+from time import monotonic
 from typing import Any
 
 from flask import Request, Response, current_app, request
@@ -14,11 +14,12 @@ from marshmallow import ValidationError
 
 from app import masking
 from app.config import Settings
-from app.errors import Forbidden, StorageUnavailable, TooManyRequests
+from app.errors import Forbidden, StorageUnavailable
 from app.schemas.answers import HOP_METADATA, Answer
 from app.schemas.bodies import Body, Query, Unreadable, read_body, read_query
 from app.schemas.callbacks import KINDS, Kind
 from app.schemas.fields import repair_plus
+from routes.limits import WRONG_SECRETS, count
 from services import inbox
 from services.inbox import Kept, Received
 from services.proofs import Caller, Proofs, is_proven
@@ -29,7 +30,6 @@ View = Callable[[Received], Answer]
 KindOf = str | Callable[[dict[str, Any]], str]
 # A caller who shows no secret: far above what one phone network sends, below what fills a disk in minutes.
 UNPROVEN = RateLimitItemPerMinute(60_000)
-WRONG_SECRETS = RateLimitItemPerMinute(10)
 
 
 def _usual_refusal(received: Received) -> Answer:
@@ -97,13 +97,8 @@ def _let_in(request: Request, raw: bytes, query: Query, row: Kind) -> dict[str, 
 
 
 def _limit(item: RateLimitItemPerMinute, row: Kind, bucket: str) -> None:
-    if row.is_interactive or not _settings().ratelimit_enabled:
-        return
-    limits = current_app.extensions["pokea.limits"]
-    key = (bucket, request.remote_addr or "")
-    if not limits.hit(item, *key):
-        wait_s = max(1, round(limits.get_window_stats(item, *key).reset_time - time()))
-        raise TooManyRequests(f"Too many requests: {item.amount} per minute. Try again in {wait_s} s.", retry_after_s=wait_s)
+    if not row.is_interactive:
+        count(item, bucket)
 
 
 def _caller(request: Request, raw: bytes, query: Query) -> Caller:

@@ -5,7 +5,10 @@ from flask import Blueprint
 from app.schemas import answers
 from app.schemas.answers import Answer
 from routes.decorators import receives
+from routes.invokes import METHODS, invokes
+from services import sms
 from services.inbox import Received
+from services.invocations import Order, Placed
 
 bp = Blueprint("sms", __name__)
 
@@ -37,3 +40,18 @@ def opt_out(received: Received) -> Answer:
 def subscription(received: Received) -> Answer:
     """Africa's Talking tells who subscribed, or left."""
     return answers.OK
+
+
+@bp.route("/invoke-bulk-sms", methods=METHODS)
+@invokes("sms.bulk")
+def invoke_bulk_sms(order: Order) -> Placed:
+    """A person sends one message to one or many phones."""
+    return sms.send_bulk(order)
+
+
+@bp.route("/invoke-two-way-sms", methods=METHODS)
+@bp.route("/invoke-twoway-sms", methods=METHODS)
+@invokes("sms.premium")
+def invoke_twoway_sms(order: Order) -> Placed:
+    """A person answers from the short code."""
+    return sms.send_premium(order)

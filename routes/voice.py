@@ -7,7 +7,10 @@ from flask import Blueprint, current_app
 from app.schemas import answers
 from app.schemas.answers import Answer
 from routes.decorators import receives
+from routes.invokes import METHODS, invokes
+from services import voice
 from services.inbox import Received
+from services.invocations import Order, Placed
 from services.voice_xml import respond
 
 bp = Blueprint("voice", __name__)
@@ -31,3 +34,10 @@ def instructions(received: Received) -> Answer:
 def event(received: Received) -> Answer:
     """Africa's Talking tells how a call goes; the answer is not read."""
     return answers.OK
+
+
+@bp.route("/invoke-call", methods=METHODS)
+@invokes("voice.call")
+def invoke_call(order: Order) -> Placed:
+    """A person has one or many phones called."""
+    return voice.call(order)

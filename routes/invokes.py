@@ -1,0 +1,154 @@
+"""@invokes: the one way of an order from the request to its answer. The only place that reads an order's request."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Response, after_this_request, current_app, request
+from werkzeug.exceptions import MethodNotAllowed
+
+from app.errors import Invalid, error_response
+from app.schemas.invokes import INVOKES
+from routes.doors import let_in
+from routes.orders import read_order
+from services.invocations import Order, Placed
+from services.past_invocations import told
+from services.preview import preview
+
+METHODS = ("GET", "POST")
+MOST_PARAMETERS = 100
+_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+Parameters = dict[str, Any]
+
+
+def invokes(kind: str) -> Callable[[Callable[[Order], Placed]], Callable[[], Any]]:
+    """Make a view that places an order into one that lets people in, reads the order and tells how it ended.
+
+    kind: a name in INVOKES. What is refused on the way never reaches the view.
+    """
+
+    def decorate(view: Callable[[Order], Placed]) -> Callable[[], Any]:
+        @wraps(view)
+        def invoke() -> Any:
+            after_this_request(_never_stored)
+            if request.method not in METHODS:  # Flask runs a GET view on HEAD
+                raise MethodNotAllowed(METHODS)
+            pairs, body = _query(), _body()
+            let_in(request, _tokens(pairs))
+            asked_by = f"request from {request.remote_addr}"
+            order, wants_preview = read_order(kind, _once(pairs, body), current_app.config["POKEA"], asked_by)
+            if wants_preview:
+                return Response(_json({"message": "Preview: nothing was sent.", "preview": preview(order)}), mimetype="application/json")
+            return answer_of(view(order))
+
+        return invoke
+
+    return decorate
+
+
+def answer_of(placed: Placed) -> Response:
+    """Return what is told of an order that was placed: 200, 202 where nobody knows, 502 and 503 where it was refused."""
+    invocation, row = placed.invocation, INVOKES[placed.invocation.kind]
+    body: dict[str, Any] = {"response": invocation.answer, "invocation": told(invocation, placed.recipients)}
+    if placed.is_repeated:
+        body |= {"repeated": True, "advice": _repeated(placed)}
+    if invocation.state == "refused":
+        status = 502 if invocation.was_reached else 503
+        return error_response(status, invocation.problem or "Refused.", retry_after_s=placed.retry_after, more=body)  # type: ignore[return-value]
+    if invocation.state == "unknown":
+        status, message = 202, _unknown(placed, row.thing)
+    else:
+        status, message = 200, row.message.format(to=_to(placed))
+    return Response(_json({"message": message, **body}), status, mimetype="application/json")
+
+
+def _repeated(placed: Placed) -> str:
+    ago_s = round((datetime.now(UTC) - placed.invocation.called_at).total_seconds())
+    return f"Same order {ago_s} s ago: not sent twice. Add again=1, or another idempotencyKey, to send it anyway."
+
+
+def _unknown(placed: Placed, thing: str) -> str:
+    invocation = placed.invocation
+    return (
+        f"{invocation.problem} The {thing} may have been sent: do not repeat it. "
+        f"Its state is kept as 'unknown' ({invocation.id}); a callback, or flask invocations settle, ends it."
+    )
+
+
+def _to(placed: Placed) -> str:
+    if len(placed.recipients) == 1:
+        return placed.recipients[0].phone
+    accepted = sum(recipient.state == "accepted" for recipient in placed.recipients)
+    return f"{accepted} of {len(placed.recipients)} recipients"
+
+
+def _query() -> list[tuple[str, str]]:
+    return _pairs(request.environ.get("QUERY_STRING", ""))
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS, errors="replace")
+    except ValueError as error:
+        raise Invalid(f"More than {MOST_PARAMETERS} parameters.") from error
+
+
+def _body() -> list[tuple[str, Any]]:
+    raw = request.get_data(cache=False) if request.method == "POST" else b""
+    if not raw.strip():
+        return []
+    text = raw.decode("utf-8", "replace")
+    media = request.mimetype
+    if media.endswith("json") or text.lstrip().startswith("{"):
+        return _from_json(text)
+    if media in ("application/x-www-form-urlencoded", "", "text/plain"):
+        return _pairs(text)
+    raise Invalid(f"A body of type '{media}' is not read here: send a form or a JSON object.")
+
+
+def _from_json(text: str) -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+
+    def keep_pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        # The outermost object is read last.
+        pairs[:] = found
+        return dict(found)
+
+    try:
+        # Numbers stay as they are written: 1e9 is no amount.
+        value = json.loads(text, object_pairs_hook=keep_pairs, parse_float=str, parse_int=str, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        raise Invalid("The body is neither a form nor JSON.") from error
+    if not isinstance(value, dict):
+        raise Invalid("The JSON body must be one object.")
+    return [(name, entry) for name, entry in pairs if entry is not None]
+
+
+def _tokens(pairs: list[tuple[str, str]]) -> list[str]:
+    bearer = request.headers.get("Authorization", "")
+    return [value for name, value in pairs if name == "token"] + ([bearer[7:]] if bearer.startswith("Bearer ") else [])
+
+
+def _once(*sources: list[tuple[str, Any]]) -> Parameters:
+    """Return the parameters, of which each may be given once: which of two would be meant?"""
+    pairs = [pair for source in sources for pair in source if pair[0] != "token"]
+    names = [name for name, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise Invalid(f"'{twice[:40]}' was given twice: nothing was sent. Give it once.")
+    parameters = dict(pairs)
+    if isinstance(parameters.get("phone"), list) and all(isinstance(one, str) for one in parameters["phone"]):
+        parameters["phone"] = ",".join(parameters["phone"])
+    # A needed parameter that is blank is as good as missing.
+    return {name: value for name, value in parameters.items() if name != "phone" or not isinstance(value, str) or value.strip()}
+
+
+def _json(body: dict[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False)
+
+
+def _never_stored(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    return response
