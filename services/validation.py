@@ -1,12 +1,21 @@
 """Answers Africa's Talking's question whether airtime, or a payment, that is about to move money is expected."""
 
+import logging
+from time import monotonic
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.config import Settings
+from app.errors import StorageUnavailable, first_line
 from app.schemas import answers
 from app.schemas.answers import Answer
 from app.schemas.fields import Amount
 from services.apps import Apps
+from services.expected import claim
 from services.inbox import Received
+
+logger = logging.getLogger(__name__)
 
 
 def validate(received: Received, apps: Apps) -> Answer:
@@ -15,9 +24,20 @@ def validate(received: Received, apps: Apps) -> Answer:
     if order is None:
         return answers.FAILED.because("no amount that can be read")
     if received.kind == "airtime.validation" and apps.settings.airtime_validation == "ledger":
-        # Only what this app sent is validated, and it has sent no airtime.
-        return answers.FAILED.because("AIRTIME_VALIDATION is 'ledger', and no order of this app matches")
+        began = monotonic()
+        doubt = _not_ours(received, order, apps.settings)
+        received.waited_s = monotonic() - began
+        if doubt:
+            return answers.FAILED.because(f"AIRTIME_VALIDATION is 'ledger', and {doubt}")
     return apps.guarded("the validation rule", answers.FAILED, lambda: _by_rule(order, apps))
+
+
+def _not_ours(received: Received, order: dict[str, Any], settings: Settings) -> str | None:
+    try:
+        return claim(order, settings, received.received_at)
+    except (SQLAlchemyError, StorageUnavailable) as error:
+        logger.error("airtime not validated: %s", first_line(error))
+        return "the database did not answer in time"
 
 
 def _by_rule(order: dict[str, Any], apps: Apps) -> Answer:

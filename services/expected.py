@@ -1,0 +1,67 @@
+"""Whether airtime that Africa's Talking asks about is an order of this app: each order is good for one transaction."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from app.config import Settings
+from app.models import Invocation, Recipient
+from services.spending import COUNTED, counting, day_of
+
+# Of the two seconds in which a validation has to be answered.
+PATIENCE_S = 1.0
+# Africa's Talking tries an order again for some hours, and validates it each time.
+OPEN_FOR = timedelta(hours=24)
+AIRTIME = "airtime.send"
+
+
+def claim(order: dict[str, Any], settings: Settings, now: datetime) -> str | None:
+    """Take the order that a transaction is about, and return None; or return why there is none, as half a sentence.
+
+    order: transaction_id, phone_number, amount (Decimal) and currency of the callback. The same transaction may ask again.
+    Raises SQLAlchemyError or StorageUnavailable when the database does not answer in time.
+    """
+    with counting(PATIENCE_S) as connection:
+        found = _matching(connection, order, now)
+        if found is None:
+            return "no order of this app matches"
+        if _is_over_cap(connection, settings, found, now):
+            return f"AIRTIME_DAILY_CAP is {settings.airtime_daily_cap} {settings.spend_currency} for one number"
+        where = (Recipient.invocation_id == found.invocation_id) & (Recipient.position == found.position)
+        connection.execute(update(Recipient).where(where).values(validated_for=order["transaction_id"]))
+    return None
+
+
+def _matching(connection: Connection, order: dict[str, Any], now: datetime) -> Row | None:
+    """Return the recipient of the oldest order that fits and that no other transaction took."""
+    joined = Recipient.__table__.join(Invocation.__table__, Invocation.id == Recipient.invocation_id)
+    number = str(order["phone_number"]).lstrip("+")
+    is_free = Recipient.validated_for.is_(None) | (Recipient.validated_for == order["transaction_id"])
+    query = (
+        select(Recipient.invocation_id, Recipient.position, Recipient.phone, Recipient.amount, Recipient.currency, Recipient.day)
+        .select_from(joined)
+        .where(Recipient.phone == f"+{number}", Recipient.amount == order["amount"], Recipient.currency == order["currency"])
+        .where(COUNTED, is_free, Invocation.kind == AIRTIME, Invocation.called_at > now - OPEN_FOR)
+        # The one that this transaction has already, if it asks again.
+        .order_by(Recipient.validated_for.is_(None), Recipient.invocation_id)
+    )
+    return connection.execute(query).first()
+
+
+def _is_over_cap(connection: Connection, settings: Settings, found: Row, now: datetime) -> bool:
+    cap = settings.airtime_daily_cap
+    if cap is None:
+        return False
+    if found.currency != settings.spend_currency:
+        return True
+    joined = Recipient.__table__.join(Invocation.__table__, Invocation.id == Recipient.invocation_id)
+    # Those up to this one: who came first is served.
+    query = (
+        select(func.sum(Recipient.amount))
+        .select_from(joined)
+        .where(Invocation.kind == AIRTIME, COUNTED, Recipient.day == day_of(now), Recipient.currency == found.currency)
+        .where(Recipient.phone == found.phone, Recipient.invocation_id <= found.invocation_id)
+    )
+    return (connection.scalar(query) or Decimal(0)) > cap
