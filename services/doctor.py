@@ -12,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.config import Settings
 from app.deadline import within
 from app.extensions import db
+from services.account import ask_for_account
+from services.client import Client
 from services.schema import migrations_behind, told
 from services.tunnel import local_address, public_address
 
@@ -27,10 +29,11 @@ class Finding(NamedTuple):
     message: str
 
 
-def examine(settings: Settings, instance: str) -> list[Finding]:
+def examine(settings: Settings, instance: str, client: Client) -> list[Finding]:
     """Return what every check found. instance: how this app's /healthz names itself."""
     return [
         _mode(settings),
+        _account(settings, client),
         _database(),
         _clock(settings),
         _disk(settings),
@@ -44,6 +47,18 @@ def _mode(settings: Settings) -> Finding:
     if not (settings.at_username and settings.at_api_key):
         return Finding("settings", "warning", f"{settings.at_mode} mode, but AT_USERNAME or AT_API_KEY is not set")
     return Finding("settings", "ok", f"{settings.at_mode} mode, account {settings.at_username}")
+
+
+def _account(settings: Settings, client: Client) -> Finding:
+    if not (settings.at_username and settings.at_api_key):
+        return Finding("account", "warning", "not asked for: AT_USERNAME or AT_API_KEY is not set")
+    account = ask_for_account(client)
+    if account.problem is None:
+        return Finding("account", "ok", f"{settings.at_username}, balance {account.balance}")
+    where = settings.at_base_url or "Africa's Talking"
+    if settings.at_mode == "emulator" and not account.was_reached:
+        return Finding("account", "warning", f"the emulator at {where} does not answer: invoke addresses will send nothing")
+    return Finding("account", "failed", f"{where}: {account.problem}. Check AT_USERNAME, AT_API_KEY and the network")
 
 
 def _database() -> Finding:

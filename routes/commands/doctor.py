@@ -15,11 +15,11 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 @as_json
 @with_appcontext
 def doctor(as_json: bool) -> None:
-    """Look at settings, database, clock, disk, port and tunnel, and say what to do.
+    """Look at settings, account, database, clock, disk, port and tunnel, and say what to do.
 
     Example: flask doctor
     """
-    findings = examine(current_app.config["POKEA"], instance_name())
+    findings = examine(current_app.config["POKEA"], instance_name(), current_app.extensions["pokea.desk"].client)
     count = {state: sum(one.state == state for one in findings) for state in MARKS}
     lines = [f"{MARKS[one.state]} {one.name:<11} {one.message}" for one in findings]
     summary = f"{count['ok']} ok, {count['warning']} warning{'' if count['warning'] == 1 else 's'}, {count['failed']} failed"
