@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPResponse
 from time import monotonic
 from typing import Any
@@ -134,12 +135,17 @@ class Transport:
     ) -> None:
         """timeout_s: for one exchange in all. ca_file: authorities to trust besides the machine's and the usual ones."""
         self.timeout_s, self.most_rest_s, self.most_bytes = timeout_s, most_rest_s, most_bytes
-        # One context for all connections: to read the authorities costs more than twenty exchanges.
+        self._ca_file = ca_file
+        self._plain = _pools({"http": _PlainPool})
+
+    @cached_property
+    def _secured(self) -> PoolManager:
+        """The connections with TLS, made when the first is needed: to read the authorities costs more than twenty exchanges."""
         context = ssl.create_default_context()
-        for file in filter(None, (certifi.where(), ca_file)):
+        for file in filter(None, (certifi.where(), self._ca_file)):
             context.load_verify_locations(file)
-        self._pools = PoolManager(maxsize=CONNECTIONS, retries=False, ssl_context=context)
-        self._pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecuredPool}
+        # One context for all of them.
+        return _pools({"https": _SecuredPool}, ssl_context=context)
 
     def exchange(self, method: str, url: str, headers: Mapping[str, str], data: Any = None, params: Any = None) -> Reply:
         """Make one request and return its answer, whatever its status. data: a dict (a form) or text; params: the query.
@@ -162,7 +168,8 @@ class Transport:
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], data: str | None) -> Reply:
         timeout = Timeout(connect=min(MOST_CONNECT_S, self.timeout_s), read=self.timeout_s)
-        response = self._pools.request(
+        pools = self._plain if url.startswith("http:") else self._secured
+        response = pools.request(
             method, url, body=data, headers=headers, redirect=False, timeout=timeout, preload_content=False, decode_content=True
         )
         try:
@@ -179,6 +186,12 @@ class Transport:
         if monotonic() >= _exchange.ends:
             return f"no whole answer in {self.timeout_s:g} s"
         return f"the connection broke ({type(error).__name__})" if not isinstance(error, ValueError) else str(error)
+
+
+def _pools(classes: dict[str, type], **options: Any) -> PoolManager:
+    pools = PoolManager(maxsize=CONNECTIONS, retries=False, **options)
+    pools.pool_classes_by_scheme = classes
+    return pools
 
 
 def _read(raw: bytes) -> Any:

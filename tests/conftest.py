@@ -77,7 +77,8 @@ def database_url(request: pytest.FixtureRequest) -> str:
         return request.getfixturevalue("sqlite_url")
     url = request.getfixturevalue("postgres_database")
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("TRUNCATE callbacks, ussd_sessions, api_keys, recipients, invocations")
+        # Faster than TRUNCATE, which makes new files.
+        connection.execute("; ".join(f"DELETE FROM {table.name}" for table in reversed(db.metadata.sorted_tables)))
     return url
 
 
