@@ -18,7 +18,7 @@ EXTRAS = ("kind", "id", "outcome", "status", "ms")
 def configure_logging(settings: Settings) -> None:
     """Send every log record to standard error, one line each, in the format that the settings name."""
     # Nothing of these is in a line, so nobody has to look them up.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter((JSONLine if settings.log_format == "json" else TextLine)(settings.log_payloads))
     root = logging.getLogger()
