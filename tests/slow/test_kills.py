@@ -6,35 +6,16 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 import requests
 
-from tests.conftest import SERVER, missing
 from tests.running import Web, children_of
 
 pytestmark = pytest.mark.slow
 ACKNOWLEDGED, KILLS, CLIENTS = 20_000, 20, 16
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kept_in(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database for processes, not for this one."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'kills.db'}"
-        return
-    name = f"pokea_test_kills_{os.getpid()}"
-    try:
-        server = psycopg.connect(SERVER, autocommit=True, connect_timeout=3)
-    except psycopg.OperationalError as error:
-        missing(f"no PostgreSQL: {error}")
-    server.execute(f"CREATE DATABASE {name}")
-    yield SERVER.rpartition("/")[0] + f"/{name}"
-    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    server.close()
 
 
 def rows(url: str) -> list[tuple[str, str]]:
