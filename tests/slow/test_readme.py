@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,10 +14,20 @@ import pytest
 
 from app.config import ROOT, declared
 from app.schemas.callbacks import KINDS
+from app.schemas.invokes import INVOKES
 from tests.running import Web, free_port, wait_until
+from tests.stub_at import StubAT
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+INVOKE_PATHS = (
+    "/api/sms/invoke-bulk-sms",
+    "/api/sms/invoke-twoway-sms",
+    "/api/voice/invoke-call",
+    "/api/airtime/invoke-send-airtime",
+    "/api/sim-swap/invoke-check-simswap",
+    "/api/payments/invoke-mobile-checkout",
+)
 CURLS = [line for line in BLOCKS.splitlines() if line.startswith("curl")]
 FLASKS = [line for line in BLOCKS.splitlines() if line.startswith("flask")]
 
@@ -24,10 +35,11 @@ FLASKS = [line for line in BLOCKS.splitlines() if line.startswith("flask")]
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     folder = tmp_path_factory.mktemp("readme")
-    web = Web(folder, f"sqlite:///{folder / 'readme.db'}")
-    web.migrate()
-    with web:
-        yield web
+    with StubAT() as at:
+        web = Web(folder, f"sqlite:///{folder / 'readme.db'}", AT_BASE_URL=at.url)
+        web.migrate()
+        with web:
+            yield web
 
 
 @pytest.mark.slow
@@ -44,7 +56,7 @@ def test_a_curl_line_works_as_written(web: Web, line: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("line", FLASKS)
 def test_a_flask_line_works_as_written(web: Web, line: str) -> None:
-    assert web.flask(*line.split()[1:])
+    assert web.flask(*shlex.split(line)[1:])
 
 
 @pytest.mark.slow
@@ -148,6 +160,13 @@ def test_every_callback_has_a_curl_line_and_a_row() -> None:
     assert len(CURLS) >= 18
     for kind in KINDS:
         assert f"| `{kind}` |" in README
+
+
+def test_every_invoke_has_a_curl_line_and_a_row() -> None:
+    assert len(INVOKE_PATHS) == len(INVOKES)
+    for path in INVOKE_PATHS:
+        assert f"| `{path}` |" in README
+        assert any(path in line for line in CURLS)
 
 
 def test_every_setting_is_in_the_table() -> None:
