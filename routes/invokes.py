@@ -55,6 +55,8 @@ def answer_of(placed: Placed) -> Response:
     body: dict[str, Any] = {"response": invocation.answer, "invocation": told(invocation, placed.recipients)}
     if placed.is_repeated:
         body |= {"repeated": True, "advice": _repeated(placed)}
+    if not placed.is_kept:
+        body |= {"kept": False, "advice": "The database did not take this outcome: the invocation will be shown as unknown."}
     if invocation.state == "refused":
         status = 502 if invocation.was_reached else 503
         return error_response(status, invocation.problem or "Refused.", retry_after_s=placed.retry_after, more=body)  # type: ignore[return-value]
@@ -97,11 +99,15 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 
 def _body() -> list[tuple[str, Any]]:
-    raw = request.get_data(cache=False) if request.method == "POST" else b""
+    if request.method != "POST":
+        return []
+    media = request.mimetype
+    if media == "multipart/form-data":
+        return list(request.form.items(multi=True))
+    raw = request.get_data(cache=False)
     if not raw.strip():
         return []
     text = raw.decode("utf-8", "replace")
-    media = request.mimetype
     if media.endswith("json") or text.lstrip().startswith("{"):
         return _from_json(text)
     if media in ("application/x-www-form-urlencoded", "", "text/plain"):

@@ -22,13 +22,13 @@ def send(order: Order) -> Placed:
     return place(order, call, _entries)
 
 
-def _entries(answer: Any) -> dict[str, Result]:
+def _entries(answer: Any) -> list[tuple[str, Result]]:
     responses, problem = answer["responses"], word_or_none(answer.get("errorMessage"))
     if not responses and problem:
         raise Refusal(problem)
     if not isinstance(responses, list):
         raise NotAnAnswer
-    return {str(entry["phoneNumber"]): _result(entry) for entry in responses}
+    return [(str(entry["phoneNumber"]), _result(entry)) for entry in responses]
 
 
 def _result(entry: dict[str, Any]) -> Result:

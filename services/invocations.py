@@ -30,7 +30,7 @@ from app.schemas.invokes import INVOKES, Invoke
 from services.client import Client
 from services.opt_outs import opted_out
 from services.outage import Outage
-from services.outcome import Outcome, Result, no_answer, not_reached, read
+from services.outcome import UNEXPECTED, Entries, Outcome, Result, no_answer, not_reached, read
 from services.settling import aged, settle_by_callbacks
 from services.slots import digest
 from services.spending import check_caps, counting, day_of
@@ -100,10 +100,11 @@ class Placed:
     # This very order was placed before, and this is how that one ended
     is_repeated: bool = False
     retry_after: str | None = None
+    # How it ended is in the ledger, too
+    is_kept: bool = True
 
 
 Call = Callable[[Client, list[str], Invocation], Reply]
-Entries = Callable[[Any], dict[str, Result]]
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Desk:
 def place(order: Order, call: Call, entries: Entries) -> Placed:
     """Put an order to Africa's Talking, once, and return how it ended.
 
-    call: makes the request for the given phones and row. entries: from the JSON of its answer to results by phone.
+    call: makes the request for the given phones and row. entries: what its answer says of each, as `outcome.read` takes it.
     Raises GatewayError where nothing was sent: NotReady, Conflict, OverCap, Busy, Invalid, StorageUnavailable.
     """
     desk: Desk = current_app.extensions["pokea.desk"]
@@ -246,7 +247,11 @@ def _called(placed: Placed, phones: list[str], desk: Desk, call: Call, entries: 
         logger.error("the SDK refused %s: %s", kind, type(error).__name__)
         return not_reached(phones, "The order could not be put to Africa's Talking: nothing was sent.")
     reply = replace(reply, body=_without_key(reply.body, settings.at_api_key))
-    return read(reply, phones, INVOKES[kind].family, settings.at_username, entries)
+    try:
+        return read(reply, phones, INVOKES[kind].family, settings.at_username, entries)
+    except Exception as error:  # whatever it is: the call was made, and that must not be lost
+        logger.exception("the answer to %s %s could not be read: %s", kind, placed.invocation.id, type(error).__name__)
+        return no_answer(phones, UNEXPECTED, reply)
 
 
 def _without_key(value: Any, key: str) -> Any:
@@ -283,9 +288,10 @@ def _closed(placed: Placed, outcome: Outcome, ms: int) -> Placed:
                 for changed in filter(None, ended):
                     where = (Recipient.invocation_id == invocation.id) & (Recipient.position == changed.pop("position"))
                     connection.execute(update(Recipient).where(where).values(changed))
-    except (SQLAlchemyError, StorageUnavailable) as error:
-        # It stays pending, and becomes unknown by age: whoever asked is told the truth now.
+    except Exception as error:  # whatever it is: the call was made, and whoever asked is told how it ended
+        # It stays pending, and becomes unknown by age.
         logger.error("%s %s is %s, but that was not kept: %s", invocation.kind, invocation.id, outcome.state, first_line(error))
+        return replace(placed, retry_after=outcome.retry_after, is_kept=False)
     return replace(placed, retry_after=outcome.retry_after)
 
 

@@ -74,8 +74,11 @@ def no_answer(phones: Iterable[str], problem: str, reply: Reply | None = None) -
     return Outcome(dict.fromkeys(phones, Result(UNKNOWN, reason=problem, advice=_ASK)), status, answer, problem, _ASK)
 
 
-def read(reply: Reply, phones: list[str], family: str, username: str, entries: Callable[[Any], dict[str, Result]]) -> Outcome:
-    """Return what an answer says. entries: from the JSON of a 2xx to results by phone; may raise Refusal and NotAnAnswer."""
+Entries = Callable[[Any], Iterable[tuple[str, Result]]]
+
+
+def read(reply: Reply, phones: list[str], family: str, username: str, entries: Entries) -> Outcome:
+    """Return what an answer says. entries: from the JSON of a 2xx to (phone, result); may raise Refusal and NotAnAnswer."""
     if 400 <= reply.status < 500:
         return _refused(reply, phones, username)
     if not 200 <= reply.status < 300:
@@ -158,9 +161,16 @@ def _all_refused(reply: Reply, phones: list[str], family: str, word: str) -> Out
     return Outcome(results, reply.status, reply.body, f"Africa's Talking refused: '{said}'. {advice}", advice)
 
 
-def _matched(phones: list[str], found: dict[str, Result]) -> dict[str, Result]:
-    """Return a result for each phone that was asked for: by its digits, or the one that is left for the one that is left."""
-    by_digits = {re.sub(r"\D", "", number): result for number, result in found.items()}
+def _matched(phones: list[str], found: Iterable[tuple[str, Result]]) -> dict[str, Result]:
+    """Return a result for each phone that was asked for: by its digits, or the one that is left for the one that is left.
+
+    Of two about one number that counts which says that something may have happened.
+    """
+    by_digits: dict[str, Result] = {}
+    for number, result in found:
+        digits = re.sub(r"\D", "", number)
+        if digits not in by_digits or by_digits[digits].state == REFUSED:
+            by_digits[digits] = result
     results = {phone: by_digits.pop(phone[1:], None) for phone in phones}
     lost = [phone for phone, result in results.items() if result is None]
     if len(lost) == 1 and len(by_digits) == 1:

@@ -17,7 +17,7 @@ def checkout(order: Order) -> Placed:
     def call(client: Client, phones: list[str], _row: Invocation) -> Reply:
         return client.checkout(phones[0], details["amount"], details["currency"], details["product_name"], details["metadata"])
 
-    return place(order, call, lambda answer: {order.phones[0]: _result(answer)})
+    return place(order, call, lambda answer: [(order.phones[0], _result(answer))])
 
 
 def _result(answer: dict[str, Any]) -> Result:

@@ -29,7 +29,7 @@ def preview(order: Order) -> dict[str, Any]:
     if parts:
         told |= {"parts": parts.parts, "encoding": parts.encoding, "characters": parts.length, "unusual": parts.unusual}
     if order.amount is not None:
-        told["amount"] = f"{order.currency} {order.amount * len(wanted)}"
+        return told | {"estimated_cost": {order.currency: f"{order.amount * len(wanted):.4f}"}}
     return told | {"estimated_cost": _estimate(order, wanted, parts.parts if parts else 1)}
 
 

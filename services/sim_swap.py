@@ -18,13 +18,13 @@ def check(order: Order) -> Placed:
     return place(order, call, _entries)
 
 
-def _entries(answer: Any) -> dict[str, Result]:
+def _entries(answer: Any) -> list[tuple[str, Result]]:
     responses = answer["responses"]
     if not isinstance(responses, list):
         raise NotAnAnswer
     if not responses and answer.get("status") not in (None, "Processed", "Queued"):
         raise Refusal(str(answer["status"]))
-    return {
-        str(entry["phoneNumber"]["number"]): result_of("sim_swap", entry["status"], entry.get("cost"), entry.get("requestId"))
+    return [
+        (str(entry["phoneNumber"]["number"]), result_of("sim_swap", entry["status"], entry.get("cost"), entry.get("requestId")))
         for entry in responses
-    }
+    ]

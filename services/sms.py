@@ -34,14 +34,14 @@ def send_premium(order: Order) -> Placed:
     return place(order, call, _entries)
 
 
-def _entries(answer: Any) -> dict[str, Result]:
+def _entries(answer: Any) -> list[tuple[str, Result]]:
     data = answer["SMSMessageData"]
     recipients = data["Recipients"]
     if not isinstance(recipients, list):
         raise NotAnAnswer
     if not recipients and (said := word_or_none(data.get("Message"))) and not _SAYS_SENT.search(said):
         raise Refusal(said)
-    return {str(entry["number"]): _result(entry) for entry in recipients}
+    return [(str(entry["number"]), _result(entry)) for entry in recipients]
 
 
 def _result(entry: dict[str, Any]) -> Result:

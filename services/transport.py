@@ -5,7 +5,6 @@ count every read against one deadline. Nothing is retried, no redirect is follow
 """
 
 import io
-import json
 import ssl
 import threading
 from collections.abc import Mapping
@@ -23,7 +22,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, SSLError
 
-MOST_CONNECT_S = 5.0
+from app.schemas.bodies import Unreadable, read_json
+
+# For each of a host's addresses: they are tried in turn.
+MOST_CONNECT_S = 3.05
 # A connection that rested longer may be closed by the other side just as it is used again; then nobody knows what was read.
 MOST_REST_S = 20.0
 # As many as a web process has threads.
@@ -167,7 +169,7 @@ class Transport:
             raise NotReached(_why_not(error)) from error
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], data: str | None) -> Reply:
-        timeout = Timeout(connect=min(MOST_CONNECT_S, self.timeout_s), read=self.timeout_s)
+        timeout = Timeout(connect=min(MOST_CONNECT_S, self.timeout_s / 3), read=self.timeout_s)
         pools = self._plain if url.startswith("http:") else self._secured
         response = pools.request(
             method, url, body=data, headers=headers, redirect=False, timeout=timeout, preload_content=False, decode_content=True
@@ -196,8 +198,8 @@ def _pools(classes: dict[str, type], **options: Any) -> PoolManager:
 
 def _read(raw: bytes) -> Any:
     text = raw.decode("utf-8", "replace")
-    with suppress(ValueError, RecursionError):
-        return json.loads(text)
+    with suppress(Unreadable):
+        return read_json(text)
     return text
 
 

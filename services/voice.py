@@ -21,10 +21,10 @@ def call(order: Order) -> Placed:
     return place(order, call, _entries)
 
 
-def _entries(answer: Any) -> dict[str, Result]:
+def _entries(answer: Any) -> list[tuple[str, Result]]:
     entries, problem = answer["entries"], word_or_none(answer.get("errorMessage"))
     if not entries and problem:
         raise Refusal(problem)
     if not isinstance(entries, list):
         raise NotAnAnswer
-    return {str(entry["phoneNumber"]): result_of("voice", entry["status"], provider_id=entry.get("sessionId")) for entry in entries}
+    return [(str(entry["phoneNumber"]), result_of("voice", entry["status"], provider_id=entry.get("sessionId"))) for entry in entries]

@@ -112,14 +112,20 @@ def _last_of_each(pairs: list[tuple[str, str]], flags: list[str]) -> dict[str, A
     return fields
 
 
-def _from_json(text: str) -> dict[str, Any]:
+def read_json(text: str) -> Any:
+    """Return a JSON value that can be stored and written again: strings clean, numbers finite, not too deep. Raises Unreadable."""
     try:
         value = json.loads(text, parse_float=_number, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Unreadable("The body is neither a form nor JSON.") from error
+    return _cleaned(value, MOST_LEVELS)
+
+
+def _from_json(text: str) -> dict[str, Any]:
+    value = read_json(text)
     if not isinstance(value, dict):
         raise Unreadable("The JSON body must be one object.")
-    return _cleaned(value, MOST_LEVELS)
+    return value
 
 
 def _number(text: str) -> float | str:

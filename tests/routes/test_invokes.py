@@ -80,12 +80,15 @@ def test_an_order_is_told_and_kept(sending: Sending, at: StubAT, stored: Stored,
 
 @ONLY_SQLITE
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("form", ["form", "json"])
+@pytest.mark.parametrize("form", ["form", "multipart", "json"])
 def test_a_post_does_the_same(sending: Sending, at: StubAT, kind: str, form: str) -> None:
     path, _, query = URLS[kind].partition("?")
     fields = dict(part.split("=") for part in query.split("&"))
     client = sending().test_client()
-    answer = client.post(path, data=fields) if form == "form" else client.post(path, json=fields)
+    if form == "json":
+        answer = client.post(path, json=fields)
+    else:
+        answer = client.post(path, data=fields, content_type="multipart/form-data" if form == "multipart" else None)
     assert (answer.status_code, len(at.calls())) == (200, 1)
     assert at.calls()[0].fields == _fields_of(client.get(URLS[kind] + "&again=1"), at)
 
@@ -263,6 +266,50 @@ def test_every_fault_ends_in_its_state_and_nothing_is_sent_twice(
     logged = capsys.readouterr().err
     assert "a-very-secret-key" not in logged + answer.text
     assert "711000000" not in logged
+
+
+def sms_answer(number: str = PHONE, code: str = "101", cost: str = '"KES 1"', more: str = "") -> bytes:
+    recipient = f'{{"number":"{number}","statusCode":{code},"status":"Success","cost":{cost},"messageId":"ATXid_1"}}'
+    return f'{{"SMSMessageData":{{"Message":"Sent","Recipients":[{recipient}{more}]}}}}'.encode()
+
+
+BLOCKED = f',{{"number":"{PHONE}","statusCode":406,"status":"UserInBlacklist"}}'
+ODD = {
+    "a lone surrogate": (sms_answer(cost='"\\ud800"'), "accepted"),
+    "a NUL": (sms_answer(cost='"KES\\u0000 1"'), "accepted"),
+    "a bare control": (sms_answer(cost='"\x01"'), "unknown"),
+    "not a number": (sms_answer(cost="NaN"), "unknown"),
+    "an endless number": (sms_answer(cost="1e999"), "accepted"),
+    "a huge sum": (sms_answer(cost='"KES 999999999999999"'), "accepted"),
+    "a sum of no currency": (sms_answer(cost='{"amount":{},"currencyCode":[]}'), "accepted"),
+    "nested without end": (sms_answer(cost="[" * 5000 + "]" * 5000), "unknown"),
+    "nested deep": (sms_answer(cost="[" * 200 + "]" * 200), "unknown"),
+    "a list for a code": (sms_answer(code="[101]"), "unknown"),
+    "no code": (sms_answer(code="null"), "accepted"),
+    "a huge code": (sms_answer(code="1" * 5000), "unknown"),
+    "the number without plus": (sms_answer("254711000000"), "accepted"),
+    "another number": (sms_answer("+254711999999"), "accepted"),
+    "the number twice": (sms_answer(more=BLOCKED), "accepted"),
+    "a list": (b"[1]", "unknown"),
+    "no list of recipients": (b'{"SMSMessageData":{"Message":"Sent","Recipients":{}}}', "unknown"),
+    "says sent and names nobody": (b'{"SMSMessageData":{"Message":"Sent to 1/1","Recipients":[]}}', "unknown"),
+    "sent to none": (b'{"SMSMessageData":{"Message":"Sent to 0/1","Recipients":[]}}', "refused"),
+    "says nothing": (b'{"SMSMessageData":{"Message":"","Recipients":[]}}', "unknown"),
+    "bytes": (b"\xff\xfe\x00", "unknown"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_answer_is_never_an_error_of_ours(sending: Sending, at: StubAT, stored: Stored, odd: str) -> None:
+    body, state = ODD[odd]
+    at.fault = stub_at.status(201, body, "application/json")
+    answer = sending().test_client().get(URLS["sms.bulk"])
+    assert (answer.status_code, answer.get_json()["invocation"]["state"]) == (
+        {"accepted": 200, "unknown": 202, "refused": 502}[state],
+        state,
+    )
+    assert "kept" not in answer.get_json()
+    assert [row.state for row in stored(Invocation)] == [state]
 
 
 @ONLY_SQLITE
@@ -759,7 +806,8 @@ def test_a_database_lost_during_the_call_leaves_it_unknown(sending: Sending, at:
 
     at.change = break_it
     answer = app.test_client().get(URLS["airtime.send"] + "&idempotencyKey=order-1042")
-    assert (answer.status_code, answer.get_json()["invocation"]["state"]) == (200, "accepted")  # the truth, to who asked
+    # The truth, to who asked
+    assert (answer.status_code, answer.get_json()["invocation"]["state"], answer.get_json()["kept"]) == (200, "accepted", False)
     with sqlite3.connect(path) as other:
         other.execute("ALTER TABLE elsewhere RENAME TO recipients")
     other.close()
