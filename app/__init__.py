@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from services.apps import Apps
     from services.budget import Budget
     from services.client import Client
-    from services.invocations import Desk
+    from services.desk import Desk
     from services.outage import Outage
     from services.proofs import Proofs
 

@@ -1,56 +1,33 @@
-"""The ledger of our calls to Africa's Talking: a row before each, how it ended, and never the same order twice.
-
-Money is at most once. An order is committed as pending before anything leaves; what may have happened ends as unknown and
-is sent again by no machine.
-"""
+"""The ledger of our calls to Africa's Talking: a row before each, how it ended, and never the same order twice."""
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from threading import BoundedSemaphore
-from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from flask import current_app
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from ulid import ULID
 
-from app import masking
 from app.config import Settings
-from app.errors import Conflict, GatewayError, NotReady, StorageUnavailable, first_line
+from app.errors import Conflict, StorageUnavailable, first_line
 from app.extensions import writing
 from app.models import Invocation, Recipient
-from app.schemas.invokes import INVOKES, Invoke
-from services.client import Client
+from app.schemas.invokes import INVOKES
 from services.opt_outs import opted_out
 from services.outage import Outage
-from services.outcome import UNEXPECTED, Entries, Outcome, Result, no_answer, not_reached, read
+from services.outcome import Outcome, Result
 from services.settling import aged, settle_by_callbacks
 from services.slots import digest
 from services.spending import check_caps, counting, day_of
-from services.transport import NoAnswer, NotReached, Reply
 
 logger = logging.getLogger(__name__)
 # Live, an identical order without a key is taken for a double click so long.
 SAME_ORDER_S = 30
-# Of the 32 threads of a web process, so many may wait for Africa's Talking: the rest stays free for callbacks.
-PLACES = 24
-WAIT_FOR_A_PLACE_S = 0.5
-# A shorter key is none, and might be part of any word.
-SHORTEST_SECRET = 6
 OPTED_OUT = Result("skipped", "OptedOut", "This person wants no more messages.", "Leave them in peace, or add force=1.")
-
-
-class Busy(GatewayError):
-    """Too many calls wait for Africa's Talking already."""
-
-    status = 429
 
 
 @dataclass(frozen=True)
@@ -104,64 +81,11 @@ class Placed:
     is_kept: bool = True
 
 
-Call = Callable[[Client, list[str], Invocation], Reply]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What orders are placed with, made once per process."""
-
-    settings: Settings
-    client: Client
-    outage: Outage
-    places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(PLACES))
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold one of the places for calls. Raises Busy."""
-        if not self.places.acquire(timeout=WAIT_FOR_A_PLACE_S):
-            raise Busy(f"{PLACES} calls wait for Africa's Talking already: nothing was sent. Try again in 5 s.", retry_after_s=5)
-        try:
-            yield
-        finally:
-            self.places.release()
-
-
-def place(order: Order, call: Call, entries: Entries) -> Placed:
-    """Put an order to Africa's Talking, once, and return how it ended.
-
-    call: makes the request for the given phones and row. entries: what its answer says of each, as `outcome.read` takes it.
-    Raises GatewayError where nothing was sent: NotReady, Conflict, OverCap, Busy, Invalid, StorageUnavailable.
-    """
-    desk: Desk = current_app.extensions["pokea.desk"]
-    _insist_on_readiness(order, INVOKES[order.kind], desk.settings)
-    with desk.place():
-        placed = _opened(order, desk)
-        if placed.is_repeated:
-            _log(placed)
-            return placed
-        began = monotonic()
-        phones = [recipient.phone for recipient in placed.recipients if recipient.state == "pending"]
-        outcome = _called(placed, phones, desk, call, entries)
-        closed = _closed(placed, outcome, round(1000 * (monotonic() - began)))
-    _log(closed)
-    return closed
-
-
-def _insist_on_readiness(order: Order, row: Invoke, settings: Settings) -> None:
-    if not settings.spend_enabled:
-        raise NotReady("Sending is switched off (SPEND_ENABLED=0): nothing was sent. Callbacks go on.")
-    if missing := [name.upper() for name in ("at_username", "at_api_key", *row.needs) if not getattr(settings, name)]:
-        raise NotReady(f"{missing[0]} is not set: nothing was sent. Set it in .env (see .env.example) and start again.")
-    if order.kind == "voice.call" and settings.at_mode == "sandbox" and not settings.at_base_url:
-        raise Conflict("The sandbox has no voice. Use the emulator (AT_MODE=emulator) or a live voice number.")
-
-
-def _opened(order: Order, desk: Desk) -> Placed:
-    """Commit the order as pending, or return the one that it repeats."""
+def opened(order: Order, settings: Settings, outage: Outage) -> Placed:
+    """Commit the order as pending, or return the one that it repeats. Raises Conflict, OverCap, Invalid, StorageUnavailable."""
     try:
-        with desk.outage.attempt(), counting() as connection:
-            return _pending_or_known(connection, order, desk.settings, datetime.now(UTC))
+        with outage.attempt(), counting() as connection:
+            return _pending_or_known(connection, order, settings, datetime.now(UTC))
     except SQLAlchemyError as error:
         logger.error("%s not placed: %s", order.kind, first_line(error))
         raise StorageUnavailable from error
@@ -235,43 +159,8 @@ def _recipient(invocation_id: str, position: int, phone: str, order: Order, skip
     }  # fmt: skip
 
 
-def _called(placed: Placed, phones: list[str], desk: Desk, call: Call, entries: Entries) -> Outcome:
-    kind, settings = placed.invocation.kind, desk.settings
-    try:
-        reply = call(desk.client, phones, placed.invocation)
-    except NotReached as error:
-        return not_reached(phones, _why_not_reached(str(error), settings))
-    except NoAnswer as error:
-        return no_answer(phones, f"Africa's Talking did not answer: {error}.")
-    except (ValueError, TypeError, RuntimeError) as error:  # the SDK's own checks, before anything is sent
-        logger.error("the SDK refused %s: %s", kind, type(error).__name__)
-        return not_reached(phones, "The order could not be put to Africa's Talking: nothing was sent.")
-    reply = replace(reply, body=_without_key(reply.body, settings.at_api_key))
-    try:
-        return read(reply, phones, INVOKES[kind].family, settings.at_username, entries)
-    except Exception as error:  # whatever it is: the call was made, and that must not be lost
-        logger.exception("the answer to %s %s could not be read: %s", kind, placed.invocation.id, type(error).__name__)
-        return no_answer(phones, UNEXPECTED, reply)
-
-
-def _without_key(value: Any, key: str) -> Any:
-    """Return an answer in which our key, should it be told back, is masked."""
-    if isinstance(value, dict):
-        return {_without_key(name, key): _without_key(entry, key) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [_without_key(entry, key) for entry in value]
-    return value.replace(key, masking.MASK) if isinstance(value, str) and len(key) >= SHORTEST_SECRET else value
-
-
-def _why_not_reached(why: str, settings: Settings) -> str:
-    if settings.at_mode == "emulator" and why == "nothing is listening":
-        todo = "Start the emulator with make run, or set AT_USERNAME and AT_API_KEY."
-        return f"Nothing is listening at {settings.at_base_url}: nothing was sent. {todo}"
-    where = f" at {settings.at_base_url}" if settings.at_base_url else ""
-    return f"Africa's Talking was not reached{where}: {why}. Nothing was sent, so trying again is safe."
-
-
-def _closed(placed: Placed, outcome: Outcome, ms: int) -> Placed:
+def closed(placed: Placed, outcome: Outcome, ms: int) -> Placed:
+    """Commit how the call of a pending order ended, and return it so. ms: what the call took."""
     invocation = placed.invocation
     values = {
         "state": outcome.state, "ms": ms, "answer_status": outcome.answer_status, "answer": outcome.answer,
@@ -312,13 +201,3 @@ def recipients_of(connection: Connection, invocation_id: str) -> list[Recipient]
     """Return the recipients of one invocation, in the order in which they were named."""
     query = select(Recipient.__table__).where(Recipient.invocation_id == invocation_id).order_by(Recipient.position)
     return [Recipient(**row._mapping) for row in connection.execute(query)]
-
-
-def _log(placed: Placed) -> None:
-    invocation = placed.invocation
-    outcome = "repeated" if placed.is_repeated else invocation.state
-    facts = {"kind": invocation.kind, "id": invocation.id, "outcome": outcome, "status": invocation.answer_status, "ms": invocation.ms}
-    phones = [recipient.phone for recipient in placed.recipients]
-    about = masking.number(phones[0]) if len(phones) == 1 else f"{len(phones)} phones"
-    line = (invocation.kind, about, outcome, invocation.answer_status or "-", invocation.ms or 0, invocation.id)
-    logger.info("->  %-21s %-9s %-8s %s %4d ms  %s", *line, extra=facts)

@@ -5,7 +5,8 @@ from typing import Any
 from app.models import Invocation
 from app.statuses import REFUSED
 from services.client import Client
-from services.invocations import Order, Placed, place
+from services.desk import place
+from services.invocations import Order, Placed
 from services.outcome import Result, refused_because, result_of
 from services.transport import Reply
 

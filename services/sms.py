@@ -6,7 +6,8 @@ from typing import Any
 from app.models import Invocation
 from app.statuses import SMS_CODES
 from services.client import Client
-from services.invocations import Order, Placed, place
+from services.desk import place
+from services.invocations import Order, Placed
 from services.outcome import NotAnAnswer, Refusal, Result, result_of, word_or_none
 from services.transport import Reply
 

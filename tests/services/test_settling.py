@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app.models import Invocation, Recipient
 from services import past_invocations
 from tests import stub_at
-from tests.routes.test_invokes import PHONE, URLS
+from tests.invoking import PHONE, URLS
 from tests.samples import post
 from tests.stub_at import StubAT
 
