@@ -84,7 +84,7 @@ def error_response(
         body["success"] = False
     if fields:
         body["fields"] = fields
-    response = Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/json")
+    response = Response(json.dumps(body, ensure_ascii=False).encode(errors="replace"), status, mimetype="application/json")
     if retry_after_s:
         response.headers["Retry-After"] = str(retry_after_s)
     return response

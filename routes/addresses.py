@@ -47,7 +47,7 @@ def not_found(_error: NotFound) -> Response:
 
 def method_not_allowed(error: MethodNotAllowed) -> Response:
     """Say which method is right; to a person who opens a callback address, that it is alive."""
-    allowed = sorted(error.valid_methods or [])
+    allowed = sorted(set(error.valid_methods or ()) - ({"HEAD"} if "/invoke-" in request.path else set()))
     kind = next((address.kind for address in callback_addresses(current_app) if address.path == request.path), None)
     if kind:
         message = (

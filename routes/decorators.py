@@ -19,6 +19,7 @@ from app.schemas.answers import HOP_METADATA, Answer
 from app.schemas.bodies import Body, Query, Unreadable, read_body, read_query
 from app.schemas.callbacks import KINDS, Kind
 from app.schemas.fields import repair_plus
+from routes.doors import bearer_of
 from routes.limits import WRONG_SECRETS, count
 from services import inbox
 from services.inbox import Kept, Received
@@ -102,10 +103,9 @@ def _limit(item: RateLimitItemPerMinute, row: Kind, bucket: str) -> None:
 
 
 def _caller(request: Request, raw: bytes, query: Query) -> Caller:
-    header = _settings().callback_signature_header
-    bearer = request.headers.get("Authorization", "")
-    tokens = query.tokens + ([bearer[7:]] if bearer.startswith("Bearer ") else [])
-    return Caller(tokens, request.headers.get(header, ""), request.remote_addr or "", request.headers.get("User-Agent", ""), raw)
+    signature = request.headers.get(_settings().callback_signature_header, "")
+    tokens = query.tokens + bearer_of(request)
+    return Caller(tokens, signature, request.remote_addr or "", request.headers.get("User-Agent", ""), raw)
 
 
 def _read(kind: KindOf, raw: bytes, query: Query, checks: dict[str, bool], received_at: datetime, started: float) -> Received:

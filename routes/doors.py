@@ -51,6 +51,12 @@ def let_in(request: Request, tokens: list[str]) -> None:
     count(AT_THIS_MACHINE if is_here else PEOPLE, "invoke")
 
 
+def bearer_of(request: Request) -> list[str]:
+    """Return the secret of an `Authorization: Bearer …` header, if there is one."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return [secret] if scheme.lower() == "bearer" else []
+
+
 def is_at_this_machine(request: Request) -> bool:
     """Whether a request comes from this machine itself, and not through a tunnel or proxy that ends here."""
     return request.environ.get("REMOTE_ADDR") in LOOPBACK and not any(name in request.headers for name in FORWARDING)
@@ -71,7 +77,12 @@ def _refuse_machines(request: Request) -> None:
 def _is_foreign(request: Request) -> bool:
     """Whether a page of another host posts here; older browsers tell it by Origin alone."""
     origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc != request.host
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc != request.host
+    except ValueError:
+        return True
 
 
 def _check_token(settings: Settings, tokens: list[str]) -> None:
@@ -82,5 +93,5 @@ def _check_token(settings: Settings, tokens: list[str]) -> None:
     if not tokens or not hmac.compare_digest(tokens[0].encode("utf-8", "replace"), settings.invoke_token.encode()):
         if tokens:
             count(WRONG_SECRETS, "wrong token")
-        logger.warning("an invoke without the right token was refused")
+        logger.warning("an invoke that did not prove itself was refused")
         raise Forbidden(_TOKEN_NEEDED)

@@ -12,7 +12,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from app.errors import Invalid, error_response
 from app.schemas.invokes import INVOKES
-from routes.doors import let_in
+from routes.doors import bearer_of, let_in
 from routes.orders import read_order
 from services.invocations import Order, Placed
 from services.past_invocations import told
@@ -42,19 +42,19 @@ def invokes(kind: str) -> Callable[[Callable[[Order], Placed]], Callable[[], Any
             order, wants_preview = read_order(kind, _once(pairs, body), current_app.config["POKEA"], asked_by)
             if wants_preview:
                 return Response(_json({"message": "Preview: nothing was sent.", "preview": preview(order)}), mimetype="application/json")
-            return answer_of(view(order))
+            return answer_of(view(order), order)
 
         return invoke
 
     return decorate
 
 
-def answer_of(placed: Placed) -> Response:
+def answer_of(placed: Placed, order: Order) -> Response:
     """Return what is told of an order that was placed: 200, 202 where nobody knows, 502 and 503 where it was refused."""
     invocation, row = placed.invocation, INVOKES[placed.invocation.kind]
     body: dict[str, Any] = {"response": invocation.answer, "invocation": told(invocation, placed.recipients)}
     if placed.is_repeated:
-        body |= {"repeated": True, "advice": _repeated(placed)}
+        body |= {"repeated": True, "advice": _repeated(placed, order)}
     if not placed.is_kept:
         body |= {"kept": False, "advice": "The database did not take this outcome: the invocation will be shown as unknown."}
     if invocation.state == "refused":
@@ -63,13 +63,24 @@ def answer_of(placed: Placed) -> Response:
     if invocation.state == "unknown":
         status, message = 202, _unknown(placed, row.thing)
     else:
-        status, message = 200, row.message.format(to=_to(placed))
+        status, message = 200, _told_later(placed) or row.message.format(to=_to(placed))
     return Response(_json({"message": message, **body}), status, mimetype="application/json")
 
 
-def _repeated(placed: Placed) -> str:
+def _repeated(placed: Placed, order: Order) -> str:
     ago_s = round((datetime.now(UTC) - placed.invocation.called_at).total_seconds())
-    return f"Same order {ago_s} s ago: not sent twice. Add again=1, or another idempotencyKey, to send it anyway."
+    if placed.invocation.state == "unknown":
+        return f"Same order {ago_s} s ago: not sent twice, because nobody knows whether it was sent."
+    how = "Take another idempotencyKey" if order.key else "Add again=1"
+    return f"Same order {ago_s} s ago: not sent twice. {how} to send it anyway."
+
+
+def _told_later(placed: Placed) -> str | None:
+    """Return what a callback told of an order whose answer was lost: that it was taken says nothing of how it went."""
+    if not placed.invocation.settled:
+        return None
+    statuses = ", ".join(sorted({recipient.status for recipient in placed.recipients if recipient.status}))
+    return f"Africa's Talking took this order, as was learned later{f': {statuses}' if statuses else ''}."
 
 
 def _unknown(placed: Placed, thing: str) -> str:
@@ -134,8 +145,7 @@ def _from_json(text: str) -> list[tuple[str, Any]]:
 
 
 def _tokens(pairs: list[tuple[str, str]]) -> list[str]:
-    bearer = request.headers.get("Authorization", "")
-    return [value for name, value in pairs if name == "token"] + ([bearer[7:]] if bearer.startswith("Bearer ") else [])
+    return [value for name, value in pairs if name == "token"] + bearer_of(request)
 
 
 def _once(*sources: list[tuple[str, Any]]) -> Parameters:

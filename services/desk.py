@@ -22,7 +22,7 @@ from app.schemas.invokes import INVOKES, Invoke
 from services.client import Client
 from services.invocations import Order, Placed, closed, opened
 from services.outage import Outage
-from services.outcome import UNEXPECTED, Entries, Outcome, no_answer, not_reached, read
+from services.outcome import UNEXPECTED, Entries, Outcome, no_answer, not_reached, read, without_repeats
 from services.transport import NoAnswer, NotReached, Reply
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,8 @@ def _called(placed: Placed, phones: list[str], desk: Desk, call: Call, entries: 
         return not_reached(phones, "The order could not be put to Africa's Talking: nothing was sent.")
     reply = replace(reply, body=_without_key(reply.body, settings.at_api_key))
     try:
-        return read(reply, phones, INVOKES[kind].family, settings.at_username, entries)
+        outcome = read(reply, phones, INVOKES[kind].family, settings.at_username, entries)
+        return without_repeats(outcome, placed.invocation.attempts)
     except Exception as error:  # whatever it is: the call was made, and that must not be lost
         logger.exception("the answer to %s %s could not be read: %s", kind, placed.invocation.id, type(error).__name__)
         return no_answer(phones, UNEXPECTED, reply)

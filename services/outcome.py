@@ -14,6 +14,9 @@ from services.transport import Reply
 MOST_TEXT = 300
 UNEXPECTED = "Africa's Talking answered with something that is not an answer to this."
 NOT_TOLD = "Africa's Talking's answer does not tell what became of this number."
+# What goes wrong on the other side may go wrong after the order was taken.
+_OF_THEIR_OWN = re.compile(r"time.?out|timed out|internal|server error|gateway", re.IGNORECASE)
+_REPEAT = re.compile(r"duplicate|idempoten", re.IGNORECASE)
 _ASK = "See Africa's Talking's dashboard before you repeat it."
 _WRONG_KEY = (
     "Africa's Talking did not accept the API key for '{username}'. A sandbox key works only with user name 'sandbox', "
@@ -97,6 +100,14 @@ def read(reply: Reply, phones: list[str], family: str, username: str, entries: E
     return replace(outcome, problem=problem, advice=first.advice)
 
 
+def without_repeats(outcome: Outcome, attempts: int) -> Outcome:
+    """Return the outcome of a later try: Africa's Talking calling it a duplicate means that an earlier one was taken."""
+    if attempts > 1 and outcome.state == REFUSED and _REPEAT.search(f"{outcome.problem} {outcome.answer}"):
+        problem = "Africa's Talking takes this for a repeat: an earlier try was sent, it seems."
+        return replace(no_answer(outcome.results, problem), answer_status=outcome.answer_status, answer=outcome.answer)
+    return outcome
+
+
 def result_of(family: str, word: Any, cost: Any = None, provider_id: Any = None, shown: Any = None) -> Result:
     """Return the result that a status word stands for. A word that is not in the table is unknown: it may have happened.
 
@@ -153,8 +164,9 @@ def _refused(reply: Reply, phones: list[str], username: str) -> Outcome:
 
 
 def _all_refused(reply: Reply, phones: list[str], family: str, word: str) -> Outcome:
-    meaning = meaning_of(family, word)
-    said = shortened(word)
+    meaning, said = meaning_of(family, word), shortened(word)
+    if (meaning and meaning.state != REFUSED) or (meaning is None and _OF_THEIR_OWN.search(said)):
+        return no_answer(phones, f"Africa's Talking said '{said}' and named nobody.", reply)
     reason = meaning.reason if meaning else f"Africa's Talking said: {said}"
     advice = meaning.advice if meaning else "Correct the order and try again."
     results = dict.fromkeys(phones, Result(REFUSED, said[:100], reason, advice))

@@ -103,10 +103,10 @@ def _bring_up_to_date() -> None:
     is_open = Invocation.state.in_(["pending", "unknown"])
     with db.engine.connect() as connection:
         ids = list(connection.scalars(select(Invocation.id).where(is_open).order_by(Invocation.id.desc()).limit(100)))
-    if ids:
+    for invocation_id in ids:
+        # One at a time: callbacks have to be kept meanwhile.
         with writing() as connection:
-            for invocation_id in ids:
-                _current(connection, invocation_id)
+            _current(connection, invocation_id)
 
 
 def _current(connection: Connection, invocation_id: str) -> Invocation:

@@ -4,8 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.extensions import db
+from app.deadline import within
+from app.errors import StorageUnavailable
+from app.extensions import PATIENCE_S, db
 from app.models import Invocation, Recipient
 from app.schemas.invokes import INVOKES
 from app.schemas.orders import country_code
@@ -18,9 +21,16 @@ MOST_COSTS = 200
 
 
 def preview(order: Order) -> dict[str, Any]:
-    """Return parts and encoding of a message, recipients, who is skipped, and the estimated cost."""
+    """Return parts and encoding of a message, recipients, who is skipped, and the estimated cost. Raises StorageUnavailable."""
+    try:
+        return _previewed(order)
+    except SQLAlchemyError as error:
+        raise StorageUnavailable from error
+
+
+def _previewed(order: Order) -> dict[str, Any]:
     row = INVOKES[order.kind]
-    with db.engine.connect() as connection:
+    with within(PATIENCE_S), db.engine.connect() as connection:
         skipped = opted_out(connection, order.phones) if row.is_message and not order.force else set()
     wanted = [phone for phone in order.phones if phone not in skipped]
     text = order.details.get("message")

@@ -14,8 +14,8 @@ from ulid import ULID
 from app.config import Settings
 from app.errors import Conflict
 from app.models import Callback, Invocation, Recipient
+from app.schemas.fields import Amount, Money
 from app.statuses import ACCEPTED, REFUSED, UNKNOWN, meaning_of
-from services.outcome import money
 
 # Longer than any call takes, by so much, and whoever made it is gone.
 GRACE_S = 60
@@ -50,9 +50,10 @@ def settle_by_callbacks(connection: Connection, invocation: Invocation, now: dat
     if invocation.state != UNKNOWN:
         return invocation
     found: dict[str, Any] = {}
-    for phone, amount in _unknown(connection, invocation.id):
+    for phone, amount, currency in _unknown(connection, invocation.id):
         is_call = invocation.kind == "voice.call"
-        callback = _of_call(connection, invocation, phone) if is_call else _guessed(connection, invocation, phone, amount)
+        money = Amount(amount, currency) if amount is not None else None
+        callback = _of_call(connection, invocation, phone) if is_call else _guessed(connection, invocation, phone, money)
         if callback is None:
             continue
         _settle(connection, invocation, phone, callback)
@@ -74,8 +75,8 @@ def settle_by_hand(connection: Connection, invocation: Invocation, state: str, b
 
 
 def _unknown(connection: Connection, invocation_id: str) -> list[Any]:
-    query = select(Recipient.phone, Recipient.amount).where(Recipient.invocation_id == invocation_id, Recipient.state == UNKNOWN)
-    return list(connection.execute(query))
+    columns = select(Recipient.phone, Recipient.amount, Recipient.currency)
+    return list(connection.execute(columns.where(Recipient.invocation_id == invocation_id, Recipient.state == UNKNOWN)))
 
 
 def _since(moment: datetime) -> tuple[str, str]:
@@ -93,21 +94,22 @@ def _of_call(connection: Connection, invocation: Invocation, phone: str) -> Any:
     return next(iter(of_one), None) or (callbacks[0] if callbacks and len(invocation.ordered["phones"]) == 1 else None)
 
 
-def _guessed(connection: Connection, invocation: Invocation, phone: str, amount: Any) -> Any:
-    if invocation.kind not in _TOLD_BY or _how_many(connection, invocation, phone, amount) != 1:
+def _guessed(connection: Connection, invocation: Invocation, phone: str, money: Amount | None) -> Any:
+    if invocation.kind not in _TOLD_BY or _how_many(connection, invocation, phone, money) != 1:
         return None
-    return next((row for row in _about(connection, invocation, phone) if amount is None or _sum(row.fields) == amount), None)
+    return next((row for row in _about(connection, invocation, phone) if money is None or _is_sum(row.fields, money)), None)
 
 
-def _how_many(connection: Connection, invocation: Invocation, phone: str, amount: Any) -> int:
-    """Return how many unknown orders a callback about this number, and amount, could mean."""
+def _how_many(connection: Connection, invocation: Invocation, phone: str, money: Amount | None) -> int:
+    """Return how many orders a callback about this number, and amount, could mean."""
     alike = [kind for kind, told_by in _TOLD_BY.items() if told_by == _TOLD_BY[invocation.kind]]
     joined = Invocation.__table__.join(Recipient.__table__, Invocation.id == Recipient.invocation_id)
     near = Invocation.called_at.between(invocation.called_at - WINDOW, invocation.called_at + WINDOW)
-    # One that is under way may be the one that is meant, too.
-    is_open = Recipient.state.in_([UNKNOWN, "pending"])
-    same = (Recipient.phone == phone) & (Recipient.amount.is_(None) if amount is None else Recipient.amount == amount)
-    query = select(func.count()).select_from(joined).where(Invocation.kind.in_(alike), near, is_open, same)
+    # One that is under way, or that was taken without an id, may be meant too.
+    is_open = Recipient.state.in_([UNKNOWN, "pending"]) | ((Recipient.state == ACCEPTED) & Recipient.provider_id.is_(None))
+    query = select(func.count()).select_from(joined).where(Invocation.kind.in_(alike), near, is_open, Recipient.phone == phone)
+    if money:
+        query = query.where(Recipient.amount == money.value, Recipient.currency == money.currency)
     return connection.scalar(query) or 0
 
 
@@ -123,9 +125,13 @@ def _about(connection: Connection, invocation: Invocation, phone: str) -> Iterat
     yield from connection.execute(query.order_by(Callback.id))
 
 
-def _sum(fields: dict[str, Any]) -> Any:
-    found = money(fields.get("value")) or money(f"XXX {fields.get('value', fields.get('amount'))}")
-    return found.value if found else None
+def _is_sum(fields: dict[str, Any], money: Amount) -> bool:
+    """Whether a callback tells of this sum; one that names no currency means that of the order."""
+    try:
+        told = Money().read(str(fields.get("value") or fields.get("amount")))
+    except ValueError:
+        return False
+    return told.value == money.value and (told.currency or fields.get("currencyCode") or money.currency) == money.currency
 
 
 def _settle(connection: Connection, invocation: Invocation, phone: str, callback: Any) -> None:

@@ -5,9 +5,12 @@ count every read against one deadline. Nothing is retried, no redirect is follow
 """
 
 import io
+import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as OutOfTime
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +27,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from app.schemas.bodies import Unreadable, read_json
 
-# For each of a host's addresses: they are tried in turn.
+# For each of a host's addresses: they are tried in turn, within the deadline.
 MOST_CONNECT_S = 3.05
 # A connection that rested longer may be closed by the other side just as it is used again; then nobody knows what was read.
 MOST_REST_S = 20.0
@@ -59,6 +62,8 @@ class _Exchange(threading.local):
 
 
 _exchange = _Exchange()
+# Threads that look up names; they start when they are needed.
+_resolvers = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="resolve")
 
 
 def _left_s() -> float:
@@ -97,7 +102,37 @@ class _Timed:
 
     response_class = _TimedResponse
     sock: Any
+    timeout: Any
+    _dns_host: str
     _used_at = 0.0
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self._used_at = monotonic()
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address that takes it, all of them within the deadline."""
+        host: str = self._dns_host
+        error: Exception = NewConnectionError(self, "its name has no address")  # type: ignore[arg-type]
+        for address in self._addresses(host):
+            self._dns_host, self.timeout = address, min(MOST_CONNECT_S, _left_s())
+            try:
+                return super()._new_conn()  # type: ignore[misc]
+            except (NewConnectionError, ConnectTimeoutError) as failed:
+                error = failed
+            finally:
+                self._dns_host = host
+        raise error
+
+    def _addresses(self, host: str) -> list[str]:
+        # The system's own search for a name takes its time, and no limit.
+        found = _resolvers.submit(socket.getaddrinfo, host, self.port, 0, socket.SOCK_STREAM)  # type: ignore[attr-defined]
+        try:
+            return list(dict.fromkeys(str(one[4][0]) for one in found.result(timeout=_left_s())))
+        except socket.gaierror as failed:
+            raise NameResolutionError(host, self, failed) from failed  # type: ignore[arg-type]
+        except OutOfTime as failed:
+            raise ConnectTimeoutError(self, "no address in time") from failed
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None and monotonic() - self._used_at > _exchange.most_rest_s:
@@ -107,7 +142,7 @@ class _Timed:
 
     def send(self, data: Any) -> None:
         if self.sock is None:
-            self.connect()  # type: ignore[attr-defined]
+            self.connect()
         self.sock.settimeout(_left_s())
         _exchange.has_sent = True
         super().send(data)  # type: ignore[misc]
@@ -169,12 +204,14 @@ class Transport:
             raise NotReached(_why_not(error)) from error
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], data: str | None) -> Reply:
-        timeout = Timeout(connect=min(MOST_CONNECT_S, self.timeout_s / 3), read=self.timeout_s)
+        timeout = Timeout(connect=min(MOST_CONNECT_S, self.timeout_s), read=self.timeout_s)
         pools = self._plain if url.startswith("http:") else self._secured
         response = pools.request(
             method, url, body=data, headers=headers, redirect=False, timeout=timeout, preload_content=False, decode_content=True
         )
         try:
+            if response.status < 200:  # the answer itself is still to come, on this very connection
+                raise ValueError(f"it answered {response.status} first")
             raw = response.read(self.most_bytes + 1)
             if len(raw) > self.most_bytes:
                 raise ValueError(f"the answer is longer than {self.most_bytes} bytes")
@@ -208,7 +245,7 @@ def _why_not(error: Exception) -> str:
         return "its name is not known"
     if isinstance(error, NewConnectionError) and isinstance(error.__cause__, ConnectionRefusedError):
         return "nothing is listening"
-    if isinstance(error, ConnectTimeoutError):
+    if isinstance(error, ConnectTimeoutError | TimeoutError):
         return "it did not take the connection in time"
     if isinstance(error, SSLError):
         return "its certificate or TLS is not right"

@@ -34,10 +34,10 @@ def validate(received: Received, apps: Apps) -> Answer:
 
 def _not_ours(received: Received, order: dict[str, Any], settings: Settings) -> str | None:
     try:
-        return claim(order, settings, received.received_at)
-    except (SQLAlchemyError, StorageUnavailable) as error:
+        return claim(order, received.fields, settings, received.received_at)
+    except (SQLAlchemyError, StorageUnavailable, ArithmeticError, ValueError) as error:
         logger.error("airtime not validated: %s", first_line(error))
-        return "the database did not answer in time"
+        return "the ledger could not be asked"
 
 
 def _by_rule(order: dict[str, Any], apps: Apps) -> Answer:

@@ -46,10 +46,14 @@ class StubAT:
     delay_s: float = 0
     last_id: str = ""
     balance: str = "KES 1234.5000"
+    # Connections that were made
+    accepted: int = 0
 
     def __enter__(self) -> "StubAT":
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"stub": self}))
         self.server.daemon_threads = True
+        # A caller who hangs up is a part of many tests.
+        self.server.handle_error = lambda *_: None
         self.server.block_on_close = False
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
@@ -75,6 +79,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+    def setup(self) -> None:
+        self.stub.accepted += 1
+        super().setup()
 
     def do_GET(self) -> None:
         self.answer()

@@ -13,8 +13,6 @@ from app.currencies import CURRENCIES
 
 MOST_PHONES = 1000
 _PHONE = re.compile(r"\+?[0-9]{7,15}", re.ASCII)
-# What may be a whole number, or hold one
-_LONG = re.compile(r"\d{9,}")
 _AMOUNT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,2})?", re.ASCII)
 _BELOW_ZERO = re.compile(r"-[0-9]+(\.[0-9]+)?", re.ASCII)
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -83,7 +81,9 @@ def country_code(phone: str) -> int:
 
 
 def _not_a_phone(text: str, why: str) -> ValidationError:
-    shown = _LONG.sub(lambda digits: masking.number(digits.group()), text[:40])
+    # What may be a whole number is told by its end.
+    digits = re.sub(r"\D", "", text)
+    shown = masking.number(digits) if len(digits) >= 9 else text[:40]
     return ValidationError(
         f"'phone' is not a phone number we understand: '{shown}' ({why}). Use international form, for example 254711000000."
     )

@@ -71,8 +71,15 @@ def settle(invocation_id: str, state: str, note: str, as_json: bool) -> None:
     Example: flask invocations settle inv_01KF3Z0000000000000000000 --as sent --note "seen in the dashboard"
     """
     meant = {"sent": "accepted", "not-sent": "refused"}[state]
-    row = _told(lambda: past_invocations.settle(invocation_id, meant, getpass.getuser(), note))
+    row = _told(lambda: past_invocations.settle(invocation_id, meant, _person(), note))
     show(as_json, row, lambda: [f"{invocation_id} is {row['state']}"])
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may have no name for who runs it
+        return "command line"
 
 
 def _told(read: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from flask import Flask
 
 from app.models import Invocation, Recipient
+from services import past_invocations
 from tests import stub_at
 from tests.invoking import KINDS, ONLY_SQLITE, PHONE, URLS, Sending, Stored
 from tests.running import free_port
@@ -166,3 +168,64 @@ def test_a_database_lost_during_the_call_leaves_it_unknown(sending: Sending, at:
     assert [row.state for row in stored(Invocation)] == ["pending"]
     assert app.test_client().get(URLS["airtime.send"] + "&idempotencyKey=order-1042").status_code == 409
     assert len(at.calls()) == 1
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize(
+    ("kind", "answer", "state"),
+    [
+        *(("sms.bulk", {"SMSMessageData": {"Message": word, "Recipients": []}}, state) for word, state in (
+            ("InternalServerError", "unknown"), ("GatewayError", "unknown"), ("Queued", "unknown"), ("Request timed out", "unknown"),
+            ("InsufficientBalance", "refused"), ("Something they never said before", "refused"))),
+        ("voice.call", {"entries": [], "errorMessage": "Internal error"}, "unknown"),
+        ("airtime.send", {"responses": [], "errorMessage": "A timeout occurred while processing"}, "unknown"),
+        ("sim_swap.check", {"responses": [], "status": "InternalError"}, "unknown"),
+        ("sim_swap.check", {"responses": [], "status": "InvalidRequest"}, "refused"),
+    ],
+)  # fmt: skip
+def test_a_word_for_everybody_is_refused_only_if_nothing_can_have_happened(
+    sending: Sending, at: StubAT, kind: str, answer: dict[str, Any], state: str
+) -> None:
+    at.change = lambda _usual: answer
+    assert sending().test_client().get(URLS[kind]).get_json()["invocation"]["state"] == state
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [
+        lambda at: setattr(
+            at, "change", lambda _usual: {"responses": [], "errorMessage": "A duplicate request was received within the last 5 minutes"}
+        ),
+        lambda at: setattr(at, "fault", stub_at.status(409, b"DuplicateRequest: this idempotency key was used")),
+    ],
+    ids=["in the body", "by status"],
+)
+def test_a_duplicate_means_that_an_earlier_try_was_sent(
+    sending: Sending, at: StubAT, stored: Stored, duplicate: Callable[[StubAT], None]
+) -> None:
+    app = sending()
+    client, url = app.test_client(), URLS["airtime.send"] + "&idempotencyKey=order-1042"
+    at.fault = stub_at.reset
+    client.get(url)
+    with app.app_context():
+        past_invocations.settle(stored(Invocation)[0].id, "refused", "a person", "was mistaken")
+    at.fault = None
+    duplicate(at)
+    assert (client.get(url).status_code, stored(Invocation)[0].state) == (202, "unknown")
+    duplicate(at)
+    assert client.get(URLS["airtime.send"]).status_code == 502  # of a first try it says that this one was not taken
+
+
+@ONLY_SQLITE
+def test_an_answer_that_comes_after_another_is_nobody_elses(sending: Sending, at: StubAT) -> None:
+    def early(handler: stub_at.Handler, body: bytes) -> None:
+        handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        time.sleep(0.1)
+        handler.reply(201, body)
+
+    client = sending().test_client()
+    at.fault = early
+    assert client.get(URLS["payments.checkout"]).get_json()["invocation"]["state"] == "unknown"
+    late, at.fault = at.last_id, None
+    answer = client.get(URLS["payments.checkout"].replace("amount=10", "amount=999"))
+    assert (answer.get_json()["response"]["transactionId"] == at.last_id, late in answer.text) == (True, False)

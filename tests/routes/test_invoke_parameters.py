@@ -113,3 +113,35 @@ def test_only_messages_and_calls_take_several_numbers(sending: Sending, at: Stub
 def test_newlines_may_stand_in_a_message(sending: Sending, at: StubAT) -> None:
     sending().test_client().post("/api/sms/invoke-bulk-sms", data={"phone": PHONE, "message": "One\r\nTwo\nThrée 👍"})
     assert at.seen[0].fields["message"] == "One\nTwo\nThrée 👍"
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"phone": "\\ud800"}',
+        '{"phone": "+254 711 000 017\\ud800"}',
+        '{"phone": "254711000000", "\\ud800": 1, "\\ud800": 2}',
+        '{"phone": "254711000000", "amount": "\\ud800"}',
+        '{"phone": "254711000000", "currency": "\\ud800"}',
+        '{"phone": "254711000000", "reference": "\\ud800"}',
+        '{"phone": ["\\ud800"]}',
+        '{"phone": null}',
+        '{"phone": "254711000000", "metadata": ' + "[" * 900 + "]" * 900 + "}",
+    ],
+    ids=["phone", "spaced phone", "names", "amount", "currency", "reference", "list", "null", "nested"],
+)
+def test_what_no_database_holds_is_a_400(sending: Sending, at: StubAT, capsys: pytest.CaptureFixture[str], body: str) -> None:
+    path = "/api/payments/invoke-mobile-checkout"
+    answer = sending().test_client().post(path, data=body.encode(), content_type="application/json")
+    assert (answer.status_code, bool(answer.get_json()["error"])) == (400, True)
+    assert "711 000 017" not in answer.text + capsys.readouterr().err
+    assert at.seen == []
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("phone", ["+254 711 000 017", "0711-000-017-254", "(254)711000017"])
+def test_a_whole_number_is_told_by_its_end(sending: Sending, phone: str) -> None:
+    error = sending().test_client().get("/api/voice/invoke-call", query_string={"phone": phone}).get_json()["error"]
+    assert phone not in error
+    assert "***" in error

@@ -4,10 +4,14 @@ The numbers are those under which the defects are known in public (SDK 2.x: time
 """
 
 import json
+import shutil
 import socket
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +19,7 @@ from app.config import Settings
 from services.client import Client
 from services.transport import NoAnswer, NotReached, Transport
 from tests import stub_at
+from tests.conftest import missing
 from tests.running import free_port
 from tests.stub_at import Handler, StubAT
 
@@ -238,3 +243,69 @@ def test_a_connection_after_a_fault_is_a_new_one(at: StubAT) -> None:
     at.fault = None
     assert client.account().status == 200
     assert len({seen.port for seen in at.seen}) == 2
+
+
+def test_many_addresses_that_do_not_answer_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts, sockets = [f"127.0.0.{number}" for number in range(2, 8)], []
+    port = free_port()
+    for host in hosts:
+        full = socket.socket()
+        full.bind((host, port))
+        full.listen(0)
+        sockets.append(full)
+        for _ in range(4):
+            sockets.append(socket.socket())
+            sockets[-1].setblocking(False)
+            sockets[-1].connect_ex((host, port))
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
+    lookup = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest: found if host == "many.test" else lookup(host, *rest))
+    began = time.monotonic()
+    with pytest.raises(NotReached):
+        Client(Settings(at_base_url=f"http://many.test:{port}", at_timeout_s=0.5)).account()
+    assert time.monotonic() - began < 1.5
+    for one in sockets:
+        one.close()
+
+
+def test_the_second_address_is_tried_when_the_first_refuses(at: StubAT, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = int(at.url.rpartition(":")[2])
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.9", "127.0.0.1")]
+    lookup = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest: found if host == "two.test" else lookup(host, *rest))
+    assert client_of(at, at_base_url=f"http://two.test:{port}").account().status == 200
+    assert at.seen[0].headers["Host"] == f"two.test:{port}"
+
+
+@pytest.fixture
+def secured(tmp_path: Path) -> Iterator[StubAT]:
+    """The stand-in behind TLS, with a certificate for localhost that nobody else trusts."""
+    if not shutil.which("openssl"):
+        missing("no openssl")
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+        "subjectAltName=DNS:localhost", "-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]  # fmt: skip
+    subprocess.run(words, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with StubAT() as stub:
+        stub.server.socket = context.wrap_socket(stub.server.socket, server_side=True, do_handshake_on_connect=False)
+        yield stub
+
+
+def over_tls(stub: StubAT, host: str, tmp_path: Path | None) -> Client:
+    url = f"https://{host}:{stub.url.rpartition(':')[2]}"
+    return Client(Settings(at_base_url=url), Transport(2, str(tmp_path / "cert.pem") if tmp_path else None))
+
+
+def test_tls_connections_are_made_once_and_kept(secured: StubAT, tmp_path: Path) -> None:
+    client = over_tls(secured, "localhost", tmp_path)
+    for _ in range(3):
+        assert client.account().status == 200
+    assert (len(secured.seen), len({seen.port for seen in secured.seen}), secured.accepted) == (3, 1, 1)
+
+
+def test_a_certificate_of_somebody_else_is_not_trusted(secured: StubAT, tmp_path: Path) -> None:
+    for client in (over_tls(secured, "localhost", None), over_tls(secured, "127.0.0.1", tmp_path)):
+        with pytest.raises(NotReached, match="certificate"):
+            client.account()
+    assert secured.seen == []

@@ -115,3 +115,39 @@ def test_what_nobody_knows_stays_unknown_for_a_person(client: FlaskClient, at: S
     invocation_id = unknown(client, at, "sim_swap.check")
     post(client, "sim_swap.status")
     assert current(client, invocation_id).state == "unknown"
+
+
+def test_a_sum_in_another_currency_settles_nothing(client: FlaskClient, at: StubAT) -> None:
+    invocation_id = unknown(client, at, "airtime.send")
+    name, fields = TOLD_BY["airtime.send"]
+    post(client, name, fields | {"value": "UGX 10.0000"})
+    assert current(client, invocation_id).state == "unknown"
+
+
+def test_one_that_was_taken_without_an_id_may_be_meant_too(client: FlaskClient, at: StubAT) -> None:
+    def nameless(answer: dict[str, Any]) -> dict[str, Any]:
+        answer["SMSMessageData"]["Recipients"][0]["messageId"] = "None"
+        return answer
+
+    at.change = nameless
+    client.get(URLS["sms.bulk"])
+    at.change = None
+    invocation_id = unknown(client, at, "sms.bulk")
+    post(client, *TOLD_BY["sms.bulk"])
+    assert current(client, invocation_id).state == "unknown"
+
+
+def test_a_failure_that_a_callback_tells_is_not_told_as_sent(client: FlaskClient, at: StubAT) -> None:
+    unknown(client, at, "airtime.send", "&idempotencyKey=order-1042")
+    name, fields = TOLD_BY["airtime.send"]
+    post(client, name, fields | {"status": "Failed"})
+    told = client.get(URLS["airtime.send"] + "&idempotencyKey=order-1042").get_json()
+    assert told["message"] == "Africa's Talking took this order, as was learned later: Failed."
+    assert told["invocation"]["recipients"][0]["reason"] == "The airtime was not sent."
+    assert len(at.calls()) == 1
+
+
+def test_a_repeated_unknown_order_is_not_told_to_be_sent_again(client: FlaskClient, at: StubAT) -> None:
+    unknown(client, at, "airtime.send", "&idempotencyKey=order-1042")
+    told = client.get(URLS["airtime.send"] + "&idempotencyKey=order-1042").get_json()
+    assert (told["repeated"], "again" in told["advice"], "nobody knows" in told["advice"]) == (True, False, True)

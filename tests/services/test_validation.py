@@ -136,3 +136,32 @@ def test_yesterdays_order_is_over(live: Callable[..., Flask]) -> None:
         client.get(ORDER)
         clock.shift(timedelta(hours=25))
         assert asked(client, "T1") == "Failed"
+
+
+@pytest.mark.parametrize("amount", [999999999999999, "10000000000", 50.00004, -50, 0], ids=str)
+def test_amounts_that_no_order_has_are_failed(live: Callable[..., Flask], amount: object) -> None:
+    client = live().test_client()
+    client.get(ORDER)
+    assert asked(client, "T1", amount=amount) == "Failed"
+    assert asked(client, "T2") == "Validated"
+
+
+def test_the_cap_holds_for_an_order_that_was_tried_again(live: Callable[..., Flask], at: StubAT) -> None:
+    client = live(airtime_daily_cap=Decimal(60)).test_client()
+    at.fault = stub_at.status(402, b"Insufficient balance")
+    client.get(ORDER + "&idempotencyKey=order-1042")
+    at.fault = None
+    client.get(ORDER + "&idempotencyKey=order-1043")
+    assert asked(client, "T1") == "Validated"
+    assert client.get(ORDER + "&idempotencyKey=order-1042").status_code == 200
+    assert asked(client, "T2") == "Failed"
+
+
+def test_a_transaction_takes_no_second_order(live: Callable[..., Flask], stored: Callable) -> None:
+    client = live().test_client()
+    client.get(ORDER)
+    client.get(ORDER.replace("254711000017", "254711000018"))
+    assert asked(client, "T1") == "Validated"
+    assert asked(client, "T1", phoneNumber="+254711000018") == "Failed"
+    assert asked(client, "T2", phoneNumber="+254711000018") == "Validated"
+    assert [row.validated_for for row in stored(Recipient)] == ["T1", "T2"]
