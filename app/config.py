@@ -212,7 +212,9 @@ def money_cautions(settings: Settings) -> list[str]:
     if not settings.is_live:
         return []
     found = []
-    if settings.invoke_token and len(settings.invoke_token) < 32:
+    if not settings.invoke_token:
+        found.append("INVOKE_TOKEN is not set: the addresses that send answer 403")
+    elif len(settings.invoke_token) < 32:
         found.append("INVOKE_TOKEN is short: make one with openssl rand -hex 24")
     if settings.spend_cap_daily is None:
         found.append("no cap: set SPEND_CAP_DAILY, and SPEND_CAP_ORDER, SPEND_CAP_NUMBER, SENDS_PER_DAY as you like")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,13 +9,11 @@ from urllib.parse import parse_qsl
 from flask import Response, after_this_request, current_app, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from app.errors import Invalid, error_response
-from app.schemas.invokes import INVOKES
+from app.errors import Invalid
 from routes.doors import bearer_of, let_in
 from routes.orders import read_order
+from routes.telling import tell, tell_preview
 from services.invocations import Order, Placed
-from services.past_invocations import told
-from services.preview import preview
 
 METHODS = ("GET", "POST")
 MOST_PARAMETERS = 100
@@ -39,63 +36,20 @@ def invokes(kind: str) -> Callable[[Callable[[Order], Placed]], Callable[[], Any
             pairs, body = _query(), _body()
             let_in(request, _tokens(pairs))
             asked_by = f"request from {request.remote_addr}"
-            order, wants_preview = read_order(kind, _once(pairs, body), current_app.config["POKEA"], asked_by)
+            order, wants_preview = read_order(kind, _once(pairs, body, _key()), current_app.config["POKEA"], asked_by)
             if wants_preview:
-                return Response(_json({"message": "Preview: nothing was sent.", "preview": preview(order)}), mimetype="application/json")
-            return answer_of(view(order), order)
+                return _answer(200, tell_preview(order))
+            placed = view(order)
+            return _answer(*tell(placed, order), placed.retry_after)
 
         return invoke
 
     return decorate
 
 
-def answer_of(placed: Placed, order: Order) -> Response:
-    """Return what is told of an order that was placed: 200, 202 where nobody knows, 502 and 503 where it was refused."""
-    invocation, row = placed.invocation, INVOKES[placed.invocation.kind]
-    body: dict[str, Any] = {"response": invocation.answer, "invocation": told(invocation, placed.recipients)}
-    if placed.is_repeated:
-        body |= {"repeated": True, "advice": _repeated(placed, order)}
-    if not placed.is_kept:
-        body |= {"kept": False, "advice": "The database did not take this outcome: the invocation will be shown as unknown."}
-    if invocation.state == "refused":
-        status = 502 if invocation.was_reached else 503
-        return error_response(status, invocation.problem or "Refused.", retry_after_s=placed.retry_after, more=body)  # type: ignore[return-value]
-    if invocation.state == "unknown":
-        status, message = 202, _unknown(placed, row.thing)
-    else:
-        status, message = 200, _told_later(placed) or row.message.format(to=_to(placed))
-    return Response(_json({"message": message, **body}), status, mimetype="application/json")
-
-
-def _repeated(placed: Placed, order: Order) -> str:
-    ago_s = round((datetime.now(UTC) - placed.invocation.called_at).total_seconds())
-    if placed.invocation.state == "unknown":
-        return f"Same order {ago_s} s ago: not sent twice, because nobody knows whether it was sent."
-    how = "Take another idempotencyKey" if order.key else "Add again=1"
-    return f"Same order {ago_s} s ago: not sent twice. {how} to send it anyway."
-
-
-def _told_later(placed: Placed) -> str | None:
-    """Return what a callback told of an order whose answer was lost: that it was taken says nothing of how it went."""
-    if not placed.invocation.settled:
-        return None
-    statuses = ", ".join(sorted({recipient.status for recipient in placed.recipients if recipient.status}))
-    return f"Africa's Talking took this order, as was learned later{f': {statuses}' if statuses else ''}."
-
-
-def _unknown(placed: Placed, thing: str) -> str:
-    invocation = placed.invocation
-    return (
-        f"{invocation.problem} The {thing} may have been sent: do not repeat it. "
-        f"Its state is kept as 'unknown' ({invocation.id}); a callback, or flask invocations settle, ends it."
-    )
-
-
-def _to(placed: Placed) -> str:
-    if len(placed.recipients) == 1:
-        return placed.recipients[0].phone
-    accepted = sum(recipient.state == "accepted" for recipient in placed.recipients)
-    return f"{accepted} of {len(placed.recipients)} recipients"
+def _answer(status: int, body: dict[str, Any], retry_after: str | None = None) -> Response:
+    headers = {"Retry-After": retry_after} if retry_after else {}
+    return Response(json.dumps(body, ensure_ascii=False), status, headers, mimetype="application/json")
 
 
 def _query() -> list[tuple[str, str]]:
@@ -148,6 +102,11 @@ def _tokens(pairs: list[tuple[str, str]]) -> list[str]:
     return [value for name, value in pairs if name == "token"] + bearer_of(request)
 
 
+def _key() -> list[tuple[str, str]]:
+    """Return the key of the header that other services take it from."""
+    return [("idempotencyKey", request.headers["Idempotency-Key"])] if "Idempotency-Key" in request.headers else []
+
+
 def _once(*sources: list[tuple[str, Any]]) -> Parameters:
     """Return the parameters, of which each may be given once: which of two would be meant?"""
     pairs = [pair for source in sources for pair in source if pair[0] != "token"]
@@ -159,10 +118,6 @@ def _once(*sources: list[tuple[str, Any]]) -> Parameters:
         parameters["phone"] = ",".join(parameters["phone"])
     # A needed parameter that is blank is as good as missing.
     return {name: value for name, value in parameters.items() if name != "phone" or not isinstance(value, str) or value.strip()}
-
-
-def _json(body: dict[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False)
 
 
 def _never_stored(response: Response) -> Response:

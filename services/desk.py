@@ -18,7 +18,7 @@ from app import masking
 from app.config import Settings
 from app.errors import Conflict, GatewayError, NotReady
 from app.models import Invocation
-from app.schemas.invokes import INVOKES, Invoke
+from app.schemas.invokes import INVOKES
 from services.client import Client
 from services.invocations import Order, Placed, closed, opened
 from services.outage import Outage
@@ -67,7 +67,16 @@ def place(order: Order, call: Call, entries: Entries) -> Placed:
     Raises GatewayError where nothing was sent: NotReady, Conflict, OverCap, Busy, Invalid, StorageUnavailable.
     """
     desk: Desk = current_app.extensions["pokea.desk"]
-    _insist_on_readiness(order, INVOKES[order.kind], desk.settings)
+    try:
+        return _place(order, call, entries, desk)
+    except GatewayError as refused:
+        facts = {"kind": order.kind, "outcome": "not placed", "status": refused.status}
+        logger.info("->  %-21s %-9s not placed %d", order.kind, _about(order.phones), refused.status, extra=facts)
+        raise
+
+
+def _place(order: Order, call: Call, entries: Entries, desk: Desk) -> Placed:
+    insist_on_readiness(order, desk.settings)
     with desk.place():
         placed = opened(order, desk.settings, desk.outage)
         if placed.is_repeated:
@@ -81,10 +90,11 @@ def place(order: Order, call: Call, entries: Entries) -> Placed:
     return placed
 
 
-def _insist_on_readiness(order: Order, row: Invoke, settings: Settings) -> None:
+def insist_on_readiness(order: Order, settings: Settings) -> None:
+    """Raise NotReady or Conflict where a setting stands in the way of an order."""
     if not settings.spend_enabled:
         raise NotReady("Sending is switched off (SPEND_ENABLED=0): nothing was sent. Callbacks go on.")
-    if missing := [name.upper() for name in ("at_username", "at_api_key", *row.needs) if not getattr(settings, name)]:
+    if missing := [name.upper() for name in ("at_username", "at_api_key", *INVOKES[order.kind].needs) if not getattr(settings, name)]:
         raise NotReady(f"{missing[0]} is not set: nothing was sent. Set it in .env (see .env.example) and start again.")
     if order.kind == "voice.call" and settings.at_mode == "sandbox" and not settings.at_base_url:
         raise Conflict("The sandbox has no voice. Use the emulator (AT_MODE=emulator) or a live voice number.")
@@ -129,9 +139,14 @@ def _why_not_reached(why: str, settings: Settings) -> str:
 
 def _log(placed: Placed) -> None:
     invocation = placed.invocation
-    outcome = "repeated" if placed.is_repeated else invocation.state
-    facts = {"kind": invocation.kind, "id": invocation.id, "outcome": outcome, "status": invocation.answer_status, "ms": invocation.ms}
-    phones = [recipient.phone for recipient in placed.recipients]
-    about = masking.number(phones[0]) if len(phones) == 1 else f"{len(phones)} phones"
-    line = (invocation.kind, about, outcome, invocation.answer_status or "-", invocation.ms or 0, invocation.id)
+    outcome, ms = ("repeated", 0) if placed.is_repeated else (invocation.state, invocation.ms or 0)
+    facts = {"kind": invocation.kind, "id": invocation.id, "outcome": outcome, "status": invocation.answer_status, "ms": ms}
+    about = _about([recipient.phone for recipient in placed.recipients], [recipient.state for recipient in placed.recipients])
+    line = (invocation.kind, about, outcome, invocation.answer_status or "-", ms, invocation.id)
     logger.info("->  %-21s %-9s %-8s %s %4d ms  %s", *line, extra=facts)
+
+
+def _about(phones: list[str], states: list[str] | None = None) -> str:
+    if len(phones) == 1:
+        return masking.number(phones[0])
+    return f"{states.count('accepted')} of {len(phones)}" if states else f"{len(phones)} phones"

@@ -9,7 +9,7 @@ import requests
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.config import Settings
+from app.config import Settings, money_cautions
 from app.deadline import within
 from app.extensions import db
 from services.account import ask_for_account
@@ -38,6 +38,7 @@ def examine(settings: Settings, instance: str, client: Client) -> list[Finding]:
         _clock(settings),
         _disk(settings),
         _callbacks(settings),
+        *_money(settings),
         _port(settings, instance),
         _public(settings, instance),
     ]
@@ -53,9 +54,9 @@ def _account(settings: Settings, client: Client) -> Finding:
     if not (settings.at_username and settings.at_api_key):
         return Finding("account", "warning", "not asked for: AT_USERNAME or AT_API_KEY is not set")
     account = ask_for_account(client)
-    if account.problem is None:
-        return Finding("account", "ok", f"{settings.at_username}, balance {account.balance}")
     where = settings.at_base_url or "Africa's Talking"
+    if account.problem is None:
+        return Finding("account", "ok", f"{settings.at_username} at {where}, balance {account.balance}")
     if settings.at_mode == "emulator" and not account.was_reached:
         return Finding("account", "warning", f"the emulator at {where} does not answer: invoke addresses will send nothing")
     return Finding("account", "failed", f"{where}: {account.problem}. Check AT_USERNAME, AT_API_KEY and the network")
@@ -99,6 +100,10 @@ def _callbacks(settings: Settings) -> Finding:
     if settings.callback_checks != "off" and (settings.callback_token or settings.webhook_secret):
         return Finding("callbacks", "ok", f"checked ({settings.callback_checks})")
     return Finding("callbacks", "warning", "not verified: set CALLBACK_TOKEN")
+
+
+def _money(settings: Settings) -> list[Finding]:
+    return [Finding("money", "warning", caution) for caution in money_cautions(settings)]
 
 
 def _port(settings: Settings, instance: str) -> Finding:

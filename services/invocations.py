@@ -20,13 +20,14 @@ from app.schemas.invokes import INVOKES
 from services.opt_outs import opted_out
 from services.outage import Outage
 from services.outcome import Outcome, Result
-from services.settling import aged, settle_by_callbacks
+from services.settling import aged, patience_s, settle_by_callbacks
 from services.slots import digest
 from services.spending import check_caps, counting, day_of
 
 logger = logging.getLogger(__name__)
 # Live, an identical order without a key is taken for a double click so long.
 SAME_ORDER_S = 30
+EVERYBODY_LEFT = "Everybody here opted out: nothing was sent. Add force=1 to send it anyway."
 OPTED_OUT = Result("skipped", "OptedOut", "This person wants no more messages.", "Leave them in peace, or add force=1.")
 
 
@@ -98,14 +99,18 @@ def _pending_or_known(connection: Connection, order: Order, settings: Settings, 
         if known.fingerprint != order.fingerprint():
             raise Conflict(f"This idempotencyKey belongs to another order ({known.id}): nothing was sent. Take a new key.")
         if known.state == "pending":
-            raise Conflict(f"This order is under way ({known.id}): nothing was sent twice. Ask again in 2 s.", retry_after_s=2)
+            raise Conflict(
+                f"This order is under way ({known.id}): nothing was sent twice. Ask again in 2 s; "
+                f"if its process is gone, it is unknown {patience_s(settings):g} s after it began.",
+                retry_after_s=2,
+            )
         if known.state != "refused":
             return Placed(known, recipients_of(connection, known.id), is_repeated=True)
     skipped = opted_out(connection, order.phones) if INVOKES[order.kind].is_message and not order.force else set()
     wanted = [phone for phone in order.phones if phone not in skipped]
     if not wanted:
         raise Conflict(
-            "Everybody here opted out: nothing was sent. Add force=1 to send it anyway.",
+            EVERYBODY_LEFT,
             more={"recipients": [{"phone": phone, "state": "skipped", "status": "OptedOut"} for phone in order.phones]},
         )
     check_caps(connection, settings, now, wanted, order.amount, order.currency)

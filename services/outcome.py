@@ -155,6 +155,8 @@ def _refused(reply: Reply, phones: list[str], username: str) -> Outcome:
     problem, advice = f"Africa's Talking refused: '{said}'.", "Correct the order and try again."
     if reply.status == 401:
         problem, advice = _WRONG_KEY.format(username=username), "Check AT_USERNAME and AT_API_KEY in your settings."
+    elif reply.status in (404, 405):
+        advice = "The address is not Africa's Talking's: check AT_BASE_URL."
     elif reply.status == 402:
         advice = "Top up the account at Africa's Talking."
     elif reply.status == 429:

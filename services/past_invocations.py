@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from app import masking
 from app.errors import GatewayError
 from app.extensions import db, writing
-from app.models import Invocation, Recipient
+from app.models import Callback, Invocation, Recipient
 from services.invocations import recipients_of
 from services.settling import aged, settle_by_callbacks, settle_by_hand
 
@@ -52,6 +52,17 @@ def settle(invocation_id: str, state: str, by: str, note: str) -> Found:
     with writing() as connection:
         invocation = settle_by_hand(connection, _current(connection, invocation_id), state, by, note, datetime.now(UTC))
         return invocation, recipients_of(connection, invocation_id)
+
+
+def callbacks_about(invocation_id: str) -> list[dict[str, Any]]:
+    """Return the callbacks that name an id of this invocation's recipients, oldest first: what became of it."""
+    ids = select(Recipient.provider_id).where(Recipient.invocation_id == invocation_id, Recipient.provider_id.is_not(None))
+    query = select(Callback.id, Callback.kind, Callback.received_at, Callback.fields).where(Callback.reference.in_(ids))
+    with db.engine.connect() as connection:
+        return [
+            {"id": row.id, "kind": row.kind, "received_at": row.received_at.isoformat(), "status": row.fields.get("status")}
+            for row in connection.execute(query.order_by(Callback.id))
+        ]
 
 
 def told(invocation: Invocation, recipients: Sequence[Recipient]) -> dict[str, Any]:

@@ -1,27 +1,34 @@
 """What an order would be: who gets it, in how many parts, and what it may cost by what such orders cost before. Sends nothing."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from flask import current_app
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.deadline import within
-from app.errors import StorageUnavailable
+from app.errors import GatewayError, StorageUnavailable
 from app.extensions import PATIENCE_S, db
 from app.models import Invocation, Recipient
 from app.schemas.invokes import INVOKES
 from app.schemas.orders import country_code
+from services.desk import insist_on_readiness
 from services.gsm7 import message_parts
-from services.invocations import Order
+from services.invocations import EVERYBODY_LEFT, Order
 from services.opt_outs import opted_out
+from services.spending import check_caps
 
 # Recipients that are looked at for what is usual.
 MOST_COSTS = 200
 
 
 def preview(order: Order) -> dict[str, Any]:
-    """Return parts and encoding of a message, recipients, who is skipped, and the estimated cost. Raises StorageUnavailable."""
+    """Return parts and encoding of a message, recipients, who is skipped, the estimated cost, and what would refuse it now.
+
+    Raises StorageUnavailable.
+    """
     try:
         return _previewed(order)
     except SQLAlchemyError as error:
@@ -32,15 +39,29 @@ def _previewed(order: Order) -> dict[str, Any]:
     row = INVOKES[order.kind]
     with within(PATIENCE_S), db.engine.connect() as connection:
         skipped = opted_out(connection, order.phones) if row.is_message and not order.force else set()
-    wanted = [phone for phone in order.phones if phone not in skipped]
+        wanted = [phone for phone in order.phones if phone not in skipped]
+        refused = _why_refused(connection, order, wanted)
     text = order.details.get("message")
     parts = message_parts(text) if text else None
     told: dict[str, Any] = {"recipients": wanted, "skipped": sorted(skipped)}
     if parts:
         told |= {"parts": parts.parts, "encoding": parts.encoding, "characters": parts.length, "unusual": parts.unusual}
     if order.amount is not None:
-        return told | {"estimated_cost": {order.currency: f"{order.amount * len(wanted):.4f}"}}
-    return told | {"estimated_cost": _estimate(order, wanted, parts.parts if parts else 1)}
+        told["estimated_cost"] = {order.currency: f"{order.amount * len(wanted):.4f}"}
+    else:
+        told["estimated_cost"] = _estimate(order, wanted, parts.parts if parts else 1)
+    return told | {"refused": refused}
+
+
+def _why_refused(connection: Connection, order: Order, wanted: list[str]) -> str | None:
+    """Return what would be said to the order now, None where nothing stands in its way."""
+    settings = current_app.config["POKEA"]
+    try:
+        insist_on_readiness(order, settings)
+        check_caps(connection, settings, datetime.now(UTC), wanted, order.amount, order.currency)
+    except GatewayError as error:
+        return error.message
+    return None if wanted else EVERYBODY_LEFT
 
 
 def _estimate(order: Order, wanted: list[str], parts: int) -> dict[str, str] | None:
@@ -51,7 +72,7 @@ def _estimate(order: Order, wanted: list[str], parts: int) -> dict[str, str] | N
         if (cost := usual.get(country_code(phone))) is None:
             return None
         sums[cost[0]] = sums.get(cost[0], Decimal(0)) + cost[1] * parts
-    return {currency: f"{total:.4f}" for currency, total in sums.items()}
+    return {currency: f"{total:.4f}" for currency, total in sums.items()} or None
 
 
 def _usual_costs(kind: str) -> dict[int, tuple[str, Decimal]]:

@@ -31,9 +31,14 @@ _TOLD_BY = {
 _OF_CALLS = ("voice.instructions", "voice.event")
 
 
+def patience_s(settings: Settings) -> float:
+    """Return the seconds after which a call that is still pending is nobody's any more."""
+    return settings.at_timeout_s + GRACE_S
+
+
 def aged(connection: Connection, invocation: Invocation, settings: Settings, now: datetime) -> Invocation:
     """Return the invocation, as unknown if it is pending for longer than a call can take."""
-    if invocation.state != "pending" or now - invocation.called_at <= timedelta(seconds=settings.at_timeout_s + GRACE_S):
+    if invocation.state != "pending" or now - invocation.called_at <= timedelta(seconds=patience_s(settings)):
         return invocation
     values = {"state": UNKNOWN, "problem": GONE, "advice": "See Africa's Talking's dashboard before you repeat it."}
     same_try = (Invocation.state == "pending") & (Invocation.attempts == invocation.attempts)
@@ -147,7 +152,9 @@ def _settle(connection: Connection, invocation: Invocation, phone: str, callback
 def _settled(connection: Connection, invocation: Invocation, how: dict[str, Any], now: datetime) -> Invocation:
     states = set(connection.scalars(select(Recipient.state).where(Recipient.invocation_id == invocation.id)))
     state = next(state for state in (UNKNOWN, ACCEPTED, REFUSED) if state in states)
-    values = {"state": state, "settled": how, "settled_at": now}
+    values: dict[str, Any] = {"state": state, "settled": how, "settled_at": now}
+    if state != UNKNOWN:
+        values |= {"problem": None, "advice": None}
     connection.execute(update(Invocation).where(Invocation.id == invocation.id).values(values))
     _set(invocation, values)
     return invocation

@@ -109,7 +109,7 @@ class Currency(Strict):
     def read(self, value: str) -> str:
         """Return the code. Raises ValidationError."""
         if value not in CURRENCIES:
-            raise ValidationError(f"'currency' must be an ISO code in capitals, for example KES, not '{value[:20]}'")
+            raise ValidationError(f"'currency' must be an ISO 4217 code, as KES, and in capitals; '{value[:20]}' is none")
         return value
 
 

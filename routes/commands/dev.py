@@ -79,6 +79,7 @@ def _banner(settings: Settings, port: int) -> str:
         else "Keys        AT_API_KEY not set: emulator mode. Copy .env.example to .env for the sandbox or live.\n  "
     )
     callbacks = "".join(f"Callbacks   {caution}\n  " for caution in cautions(settings))
+    calls = "" if settings.at_base_url in ("", settings.emulator_url) else f"Calls go to {settings.at_base_url} (AT_BASE_URL)\n  "
     callbacks += "".join(f"Money       {caution}\n  " for caution in money_cautions(settings))
     return f"""
   Pokea {VERSION}                    mode: {settings.at_mode.upper()} ({MEANING[settings.at_mode]})
@@ -86,6 +87,6 @@ def _banner(settings: Settings, port: int) -> str:
   App         http://localhost:{port}/
   Services    {"  ".join(f"/api/{product}" for product in PRODUCTS)}
   Public URL  {public.url or f"none yet. Start one:  ngrok http {port}"}
-  {callbacks}{keys}
+  {callbacks}{calls}{keys}
   Waiting for callbacks. Make one:  flask trigger sms.incoming_message        (Ctrl+C to stop)
 """

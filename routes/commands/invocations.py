@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 from flask import current_app
+from marshmallow import ValidationError
 
 from app.errors import GatewayError
 from app.schemas.invokes import INVOKES
+from app.schemas.orders import read_phone
 from routes.commands.output import DatabaseGroup, as_json, show, talk
 from services import past_invocations
 
@@ -32,10 +34,19 @@ def list_invocations(kind: str | None, state: str | None, phone: str | None, ref
 
     Example: flask invocations list --state unknown
     """
-    rows = [_shown(found) for found in past_invocations.newest(limit, kind, state, phone, reference)]
+    rows = [_shown(found) for found in past_invocations.newest(limit, kind, state, phone and _phone(phone), reference)]
     show(as_json, rows, lambda: [_line(row) for row in rows])
-    if not rows:
+    if not rows and not (kind or state or phone or reference):
         talk("No invocations. Make one: flask send sms +254711000017 Hello")
+    elif not rows:
+        talk("No invocation is like that.")
+
+
+def _phone(text: str) -> str:
+    try:
+        return read_phone(text, current_app.config["POKEA"].default_country)
+    except ValidationError as error:
+        raise click.ClickException(str(error.messages[0])) from error
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -43,7 +54,8 @@ def _line(row: dict[str, Any]) -> str:
     recipients = row["recipients"]
     about = recipients[0]["phone"] if len(recipients) == 1 else f"{len(recipients)} phones"
     ms = "" if row["ms"] is None else f"{row['ms']} ms"
-    return f"{time}Z  {row['kind']:<17} {about:<14} {row['state']:<8} {row['answer_status'] or '-':>3} {ms:>8}  {row['id']}"
+    more = "".join(f"  {said}" for said in (row["reference"], (row["problem"] or "")[:80]) if said)
+    return f"{time}Z  {row['kind']:<17} {about:<14} {row['state']:<8} {row['answer_status'] or '-':>3} {ms:>8}  {row['id']}{more}"
 
 
 @invocations.command("show")
@@ -54,7 +66,7 @@ def show_invocation(invocation_id: str, as_json: bool) -> None:
 
     Example: flask invocations show inv_01KF3Z0000000000000000000
     """
-    row = _told(lambda: past_invocations.one(invocation_id))
+    row = _told(lambda: past_invocations.one(invocation_id)) | {"callbacks": past_invocations.callbacks_about(invocation_id)}
     show(as_json, row, lambda: [f"{name:<16} {_text(value)}" for name, value in row.items() if value not in (None, [], {})])
 
 

@@ -8,16 +8,20 @@ import click
 from flask import current_app
 
 from app.config import Settings
-from app.errors import GatewayError
+from app.errors import GatewayError, StorageUnavailable
+from app.models import Recipient
 from app.schemas.invokes import INVOKES
 from routes.commands.output import DatabaseGroup, as_json, show
 from routes.orders import read_order
+from routes.telling import tell, tell_preview
 from services import airtime, payments, sim_swap, sms, voice
 from services.invocations import Order, Placed
-from services.past_invocations import told
-from services.preview import preview
 
-send = DatabaseGroup("send", help="Call Africa's Talking as the invoke addresses do.")
+send = DatabaseGroup(
+    "send",
+    help="Call Africa's Talking as the invoke addresses do. Exits with 0 when it took it, 1 when nothing was sent, 3 when nobody knows.",
+)
+EXITS = {"refused": 1, "unknown": 3}
 
 
 def _common(command: Callable) -> Callable:
@@ -116,15 +120,27 @@ def _send(kind: str, place: Callable[[Order], Placed], asked: dict[str, Any]) ->
     try:
         order, wants_preview = read_order(kind, parameters, settings, "command line")
         if wants_preview:
-            before = preview(order)
-            show(wants_json, before, lambda: [f"{name:<15} {_text(value)}" for name, value in before.items()])
+            before = tell_preview(order)
+            show(wants_json, before, lambda: [f"{name:<15} {_text(value)}" for name, value in before["preview"].items()])
             return
         if settings.is_live and not yes:
             _confirm(order, settings)
         placed = place(order)
+    except StorageUnavailable:
+        raise
     except GatewayError as error:
-        raise click.ClickException(error.message) from error
-    _tell(placed, wants_json)
+        raise click.ClickException(_in_terminal(error.message)) from error
+    _, body = tell(placed, order)
+    show(wants_json, body, lambda: _lines(placed, body))
+    if placed.invocation.state != "accepted":
+        raise SystemExit(EXITS[placed.invocation.state])
+
+
+def _in_terminal(sentence: str) -> str:
+    """Return a sentence with the names of options in place of those of parameters."""
+    for parameter, option in (("force=1", "--force"), ("again=1", "--again"), ("idempotencyKey", "--key")):
+        sentence = sentence.replace(parameter, option)
+    return sentence
 
 
 def _confirm(order: Order, settings: Settings) -> None:
@@ -133,27 +149,17 @@ def _confirm(order: Order, settings: Settings) -> None:
     click.confirm(f"LIVE account '{settings.at_username}': this sends {what} to {to}. Continue?", abort=True, err=True)
 
 
-def _tell(placed: Placed, wants_json: bool) -> None:
-    invocation = placed.invocation
-    data = {"response": invocation.answer, "invocation": told(invocation, placed.recipients), "problem": invocation.problem}
-    if placed.is_repeated:
-        data["repeated"] = True
-    show(wants_json, data, lambda: _lines(placed))
-    if invocation.state != "accepted":
-        raise SystemExit(1)
+def _lines(placed: Placed, body: dict[str, Any]) -> list[str]:
+    # What is said of a single one is said below.
+    lines = [_line(recipient, tells_why=len(placed.recipients) > 1) for recipient in placed.recipients]
+    said = [_in_terminal(str(body[name])) for name in ("error", "message", "advice") if name in body]
+    return [*lines, *said, f"{placed.invocation.id} {placed.invocation.state}"]
 
 
-def _lines(placed: Placed) -> list[str]:
-    invocation, row = placed.invocation, INVOKES[placed.invocation.kind]
-    lines = []
-    for recipient in placed.recipients:
-        cost = f"{recipient.cost_currency} {recipient.cost:.4f}" if recipient.cost is not None else ""
-        why = f"{recipient.reason or ''} {recipient.advice or ''}".strip() if recipient.state != "accepted" else ""
-        lines.append(f"{recipient.phone:<15} {recipient.state:<8} {recipient.status or '':<16} {cost} {why}".rstrip())
-    if invocation.state == "unknown":
-        lines.append(f"The {row.thing} may have been sent: do not repeat it.")
-    repeated = "  (placed before: not sent twice)" if placed.is_repeated else ""
-    return [*lines, *([invocation.problem] if invocation.problem else []), f"{invocation.id} {invocation.state}{repeated}"]
+def _line(recipient: Recipient, tells_why: bool) -> str:
+    cost = f"{recipient.cost_currency} {recipient.cost:.4f}" if recipient.cost is not None else ""
+    why = f"{recipient.reason or ''} {recipient.advice or ''}" if tells_why and recipient.state != "accepted" else ""
+    return f"{recipient.phone:<15} {recipient.state:<8} {recipient.status or '':<16} {cost} {why}".rstrip()
 
 
 def _text(value: Any) -> str:

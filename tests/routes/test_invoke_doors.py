@@ -15,7 +15,7 @@ def test_programs_that_open_addresses_are_refused(sending: Sending, at: StubAT, 
     refused = [
         {"Sec-Purpose": "prefetch;prerender"}, {"Purpose": "prefetch"}, {"X-Purpose": "preview"}, {"X-Moz": "prefetch"},
         {"Sec-Fetch-Dest": "image"}, {"Sec-Fetch-Dest": "iframe"}, {"Sec-Fetch-Dest": "script"}, {"Sec-Fetch-Site": "cross-site"},
-        {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://[::1"},
+        {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://[::1"}, {"Referer": "https://evil.example/page"},
         *({"User-Agent": agent} for agent in (
             "facebookexternalhit/1.1", "WhatsApp/2.23.20.0", "Slackbot-LinkExpanding 1.0", "TelegramBot (like TwitterBot)", "Twitterbot/1.0",
             "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", "LinkedInBot/1.0", "Mozilla/5.0 (compatible; Googlebot/2.1)",
@@ -39,8 +39,9 @@ def test_programs_that_open_addresses_are_refused(sending: Sending, at: StubAT, 
 @pytest.mark.parametrize(
     "headers",
     [{"Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}, {"Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"},
+        {"Referer": "http://localhost/docs"},
         {"User-Agent": "Mozilla/5.0 (Linux; Android 9; CUBOT X19) AppleWebKit/537.36 Chrome/120 Mobile Safari/537.36"}, {"User-Agent": "curl/8.0"}],
-    ids=["address bar", "own page", "own form", "a phone called Cubot", "curl"],
+    ids=["address bar", "own page", "own form", "own link", "a phone called Cubot", "curl"],
 )  # fmt: skip
 def test_people_are_let_in(sending: Sending, headers: dict[str, str]) -> None:
     assert sending().test_client().get(URLS["sms.bulk"], headers=headers).status_code == 200

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, update
 
 from app.models import Invocation, Recipient
 from tests import stub_at
-from tests.invoking import IN_BODY, KINDS, ONLY_SQLITE, TOKEN, URLS, Sending, Stored, live
+from tests.invoking import IN_BODY, KINDS, ONLY_SQLITE, PHONE, TOKEN, URLS, Sending, Stored, live
 from tests.samples import post
 from tests.stub_at import StubAT
 
@@ -164,3 +164,23 @@ def test_the_kill_switch_stops_every_order(sending: Sending, at: StubAT, stored:
     assert (answer.status_code, "SPEND_ENABLED" in answer.get_json()["error"]) == (503, True)
     assert (at.seen, stored(Invocation)) == ([], [])
     assert post(client, "sms.delivery_report").status_code == 200
+
+
+@ONLY_SQLITE
+def test_the_key_may_come_in_its_usual_header(sending: Sending, at: StubAT) -> None:
+    client = sending().test_client()
+    for _ in range(2):
+        answer = client.post("/api/airtime/invoke-send-airtime", data={"phone": PHONE}, headers={"Idempotency-Key": "order-1042"})
+    assert (answer.get_json()["repeated"], [seen.headers["Idempotency-Key"] for seen in at.calls()]) == (True, ["order-1042"])
+    assert client.get(URLS["airtime.send"] + "&idempotencyKey=order-1042", headers={"Idempotency-Key": "order-1042"}).status_code == 400
+
+
+@ONLY_SQLITE
+def test_a_preview_says_what_would_refuse_the_order(sending: Sending, at: StubAT) -> None:
+    client = sending(spend_cap_daily=Decimal(15)).test_client()
+    assert client.get(URLS["airtime.send"] + "&preview=1").get_json()["preview"]["refused"] is None
+    client.get(URLS["airtime.send"])
+    told = client.get(URLS["airtime.send"] + "&preview=1").get_json()["preview"]
+    assert (told["estimated_cost"], "SPEND_CAP_DAILY is 15 KES" in told["refused"]) == ({"KES": "10.0000"}, True)
+    off = sending(spend_enabled=False).test_client().get(URLS["airtime.send"] + "&preview=1")
+    assert (off.status_code, "SPEND_ENABLED" in off.get_json()["preview"]["refused"]) == (200, True)

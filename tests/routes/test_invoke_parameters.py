@@ -145,3 +145,18 @@ def test_a_whole_number_is_told_by_its_end(sending: Sending, phone: str) -> None
     error = sending().test_client().get("/api/voice/invoke-call", query_string={"phone": phone}).get_json()["error"]
     assert phone not in error
     assert "***" in error
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("previw=1", "preview"), ("idempotency_key=order-1042", "idempotencyKey"), ("senderid=Me", "senderId"), ("mesage=x", "message"), ("Phone=1", "phone"), ("refrence=1", "reference")],
+)  # fmt: skip
+def test_a_misspelled_parameter_is_not_left_out(sending: Sending, at: StubAT, wrong: str, right: str) -> None:
+    answer = sending().test_client().get(f"{URLS['sms.bulk']}&{wrong}")
+    assert (answer.status_code, f"Did you mean '{right}'?" in answer.get_json()["error"], at.seen) == (400, True, [])
+
+
+@ONLY_SQLITE
+def test_parameters_that_mean_nothing_here_are_left_out(sending: Sending) -> None:
+    assert sending().test_client().get(URLS["sim_swap.check"] + "&amount=x&utm_source=y&_=1").status_code == 200
