@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from ulid import ULID
 
@@ -16,6 +16,7 @@ from app.config import Settings
 from app.errors import Conflict, StorageUnavailable, first_line
 from app.extensions import writing
 from app.models import Invocation, Recipient
+from app.models.invocation import OPEN
 from app.schemas.invokes import INVOKES
 from services.opt_outs import opted_out
 from services.outage import Outage
@@ -173,33 +174,38 @@ def closed(placed: Placed, outcome: Outcome, ms: int) -> Placed:
     }  # fmt: skip
     for name, value in values.items():
         setattr(invocation, name, value)
-    ended = [_ended(recipient, outcome.results.get(recipient.phone)) for recipient in placed.recipients]
+    ended = [_ended(recipient, outcome.results[recipient.phone]) for recipient in placed.recipients if recipient.phone in outcome.results]
     try:
         with writing() as connection:
             # An answer is the truth even for one that was given up meanwhile, but not for a later try on the same row.
-            still = (Invocation.attempts == invocation.attempts) & Invocation.state.in_(["pending", "unknown"])
-            if connection.execute(update(Invocation).where(Invocation.id == invocation.id, still).values(values)).rowcount:
-                for changed in filter(None, ended):
-                    where = (Recipient.invocation_id == invocation.id) & (Recipient.position == changed.pop("position"))
-                    connection.execute(update(Recipient).where(where).values(changed))
+            still = (Invocation.attempts == invocation.attempts) & Invocation.state.in_(OPEN)
+            is_kept = connection.execute(update(Invocation).where(Invocation.id == invocation.id, still).values(values)).rowcount == 1
+            if is_kept:
+                connection.execute(_END, ended)
     except Exception as error:  # whatever it is: the call was made, and whoever asked is told how it ended
         # It stays pending, and becomes unknown by age.
         logger.error("%s %s is %s, but that was not kept: %s", invocation.kind, invocation.id, outcome.state, first_line(error))
-        return replace(placed, retry_after=outcome.retry_after, is_kept=False)
-    return replace(placed, retry_after=outcome.retry_after)
+        is_kept = False
+    return replace(placed, retry_after=outcome.retry_after, is_kept=is_kept)
 
 
-def _ended(recipient: Recipient, result: Result | None) -> dict[str, Any] | None:
-    if result is None:
-        return None
+_ENDS = ("state", "status", "reason", "advice", "cost", "cost_currency", "provider_id")
+_END = (
+    update(Recipient)
+    .where(Recipient.invocation_id == bindparam("whose"), Recipient.position == bindparam("which"))
+    .values({name: bindparam(f"new_{name}") for name in _ENDS})
+)
+
+
+def _ended(recipient: Recipient, result: Result) -> dict[str, Any]:
+    """Set what became of a recipient, and return it for _END."""
     cost, currency = result.cost or (None, None)
-    changed = {
-        "state": result.state, "status": result.status, "reason": result.reason, "advice": result.advice, "cost": cost,
-        "cost_currency": currency, "provider_id": result.provider_id,
-    }  # fmt: skip
-    for name, value in changed.items():
+    changed = (result.state, result.status, result.reason, result.advice, cost, currency, result.provider_id)
+    for name, value in zip(_ENDS, changed, strict=True):
         setattr(recipient, name, value)
-    return {"position": recipient.position, **changed}
+    return {"whose": recipient.invocation_id, "which": recipient.position} | {
+        f"new_{name}": value for name, value in zip(_ENDS, changed, strict=True)
+    }
 
 
 def recipients_of(connection: Connection, invocation_id: str) -> list[Recipient]:

@@ -11,6 +11,7 @@ from app import masking
 from app.errors import GatewayError
 from app.extensions import db, writing
 from app.models import Callback, Invocation, Recipient
+from app.models.invocation import OPEN
 from services.invocations import recipients_of
 from services.settling import aged, settle_by_callbacks, settle_by_hand
 
@@ -111,7 +112,7 @@ def _recipient(recipient: Recipient) -> dict[str, Any]:
 
 def _bring_up_to_date() -> None:
     """Age and settle what is open. Only such rows are read, and the database is written to only if there are some."""
-    is_open = Invocation.state.in_(["pending", "unknown"])
+    is_open = Invocation.state.in_(OPEN)
     with db.engine.connect() as connection:
         ids = list(connection.scalars(select(Invocation.id).where(is_open).order_by(Invocation.id.desc()).limit(100)))
     for invocation_id in ids:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import create_engine, update
+from sqlalchemy.pool import NullPool
 
 from app.models import Invocation, Recipient
 from services import past_invocations
@@ -229,3 +231,27 @@ def test_an_answer_that_comes_after_another_is_nobody_elses(sending: Sending, at
     late, at.fault = at.last_id, None
     answer = client.get(URLS["payments.checkout"].replace("amount=10", "amount=999"))
     assert (answer.get_json()["response"]["transactionId"] == at.last_id, late in answer.text) == (True, False)
+
+
+def test_an_answer_to_an_earlier_try_does_not_end_a_later_one(sending: Sending, at: StubAT, stored: Stored, database_url: str) -> None:
+    engine = create_engine(database_url, poolclass=NullPool)
+
+    def another_try(answer: dict[str, Any]) -> dict[str, Any]:
+        """As another process would, after this call was given up and settled as not sent."""
+        with engine.begin() as connection:
+            connection.execute(update(Invocation).values(attempts=2))
+        return answer
+
+    at.change = another_try
+    told = sending().test_client().get(URLS["airtime.send"]).get_json()
+    assert (told["invocation"]["state"], told["kept"]) == ("accepted", False)
+    assert [row.state for row in stored(Invocation)] == [row.state for row in stored(Recipient)] == ["pending"]
+
+
+def test_a_thousand_recipients_are_told_one_by_one(sending: Sending, at: StubAT, stored: Stored) -> None:
+    phones = [f"2547110{number:05}" for number in range(1000)]
+    answer = sending(at_timeout_s=5.0).test_client().post("/api/sms/invoke-bulk-sms", json={"phone": phones, "message": "x"})
+    assert answer.get_json()["message"] == "SMS sent to 1000 of 1000 recipients"
+    assert {(row.state, row.status) for row in stored(Recipient)} == {("accepted", "Success")}
+    too_many = sending().test_client().post("/api/sms/invoke-bulk-sms", json={"phone": [*phones, "254711999999"], "message": "x"})
+    assert (too_many.status_code, len(at.calls())) == (400, 1)
