@@ -1,8 +1,14 @@
 """What an order may say: everything else is refused by name, and nothing is sent."""
 
+import json
 import re
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.models import Invocation
 from tests.invoking import KINDS, ONLY_SQLITE, PHONE, URLS, Sending, Stored
@@ -160,3 +166,49 @@ def test_a_misspelled_parameter_is_not_left_out(sending: Sending, at: StubAT, wr
 @ONLY_SQLITE
 def test_parameters_that_mean_nothing_here_are_left_out(sending: Sending) -> None:
     assert sending().test_client().get(URLS["sim_swap.check"] + "&amount=x&utm_source=y&_=1").status_code == 200
+
+
+NAMES = st.sampled_from(
+    ["phone", "message", "amount", "currency", "productName", "metadata", "senderId", "idempotencyKey", "reference", "preview", "token"]
+)
+VALUES = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["254711000000", "+254711000001,254711000002", "10", "KES", "duka", "{}", "1", "0", "\x00", "\ud800", "%", "\n"]),
+    st.integers().map(str),
+    st.floats().map(str),
+)
+JSONS = st.recursive(VALUES | st.none() | st.booleans() | st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=6)  # fmt: skip
+
+
+@pytest.fixture
+def asked(sending: Sending, at: StubAT) -> tuple[FlaskClient, StubAT]:
+    return sending(at_timeout_s=5.0).test_client(), at
+
+
+@ONLY_SQLITE
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(KINDS),
+    pairs=st.lists(st.tuples(NAMES | st.text(max_size=8), VALUES), max_size=8),
+    form=st.sampled_from(["query", "form", "json", "raw"]),
+    document=st.dictionaries(NAMES | st.text(max_size=8), JSONS, max_size=6),
+    raw=st.binary(max_size=60),
+)
+def test_whatever_is_asked_gets_an_answer_in_json(
+    asked: tuple[FlaskClient, StubAT], kind: str, pairs: list[tuple[str, str]], form: str, document: dict[str, Any], raw: bytes
+) -> None:
+    client, at = asked
+    path, before = URLS[kind].partition("?")[0], len(at.calls())
+    encoded = urlencode([(name.encode(errors="surrogatepass"), value.encode(errors="surrogatepass")) for name, value in pairs])
+    if form == "query":
+        answer = client.get(f"{path}?{encoded}")
+    elif form == "form":
+        answer = client.post(path, data=encoded, content_type="application/x-www-form-urlencoded")
+    elif form == "json":
+        answer = client.post(path, data=json.dumps(document), content_type="application/json")
+    else:
+        answer = client.post(path, data=raw, content_type="application/json")
+    assert answer.status_code in (200, 400, 409)
+    told = json.loads(answer.text)
+    assert ("error" in told) == (answer.status_code != 200)
+    assert len(at.calls()) - before == ("invocation" in told and "repeated" not in told)
