@@ -17,6 +17,8 @@ from app import settings_text as parse
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"
+# A shorter one might be part of any word.
+SHORTEST_SECRET = 6
 # Only in emulator mode, where nothing leaves the machine.
 EMULATOR_DEFAULTS = {
     "at_username": "sandbox",
@@ -51,9 +53,9 @@ class Settings:
     at_sender_id: str = setting("", parse.text, "sender of bulk messages; unset: your account's usual one")
     at_voice_number: str = setting("", parse.text, "your voice number (emulator: +254711082000)")
     at_ussd_code: str = setting("", parse.text, "your USSD service code (emulator: *384*1234#)")
-    at_base_url: str = setting("", parse.web_address, "where calls go instead of Africa's Talking's hosts (emulator: EMULATOR_URL)")
+    at_base_url: str = setting("", parse.base_address, "where calls go instead of Africa's Talking's hosts (emulator: EMULATOR_URL)")
     at_timeout_s: float = setting(12.0, parse.seconds(0.1, 60), "seconds that Africa's Talking has for a whole answer")
-    emulator_url: str = setting("http://127.0.0.1:9001", parse.web_address, "where the emulator answers in emulator mode")
+    emulator_url: str = setting("http://127.0.0.1:9001", parse.base_address, "where the emulator answers in emulator mode")
     port: int = setting(9000, parse.whole(1, 65535), "port of the web process")
     flask_env: str = setting(
         "production", parse.one_of("production", "development"), "development reloads on change and logs in detail, nothing else"
@@ -64,7 +66,7 @@ class Settings:
         "sqlite:////path/file.db or postgresql://user:password@host/name; unset: instance/pokea.db",
     )
     secret_key: str = setting("", parse.text, "signs cookies; unset: made once into instance/, live must set it", secret=True)
-    public_url: str = setting("", parse.web_address, "where the world reaches this app, https://…; alias WEBHOOK_BASE_URL")
+    public_url: str = setting("", parse.base_address, "where the world reaches this app, https://…; alias WEBHOOK_BASE_URL")
     trusted_proxies: int = setting(0, parse.whole(0, 10), "proxies in front whose X-Forwarded-* are believed (flask dev: 1)")
     callback_token: tuple[str, ...] = setting(
         (),
@@ -144,6 +146,13 @@ def derive_mode(username: str, api_key: str) -> str:
 def declared() -> list[Any]:
     """Return the dataclass fields that are settings, in their order."""
     return [entry for entry in fields(Settings) if "meaning" in entry.metadata]
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Return the secrets that are set, but for those so short that they might be part of any word."""
+    values = (getattr(settings, entry.name) for entry in declared() if entry.metadata["secret"])
+    flat = (one for value in values for one in (value if isinstance(value, tuple) else (value,)))
+    return tuple(one for one in flat if len(one) >= SHORTEST_SECRET and one != EMULATOR_DEFAULTS["at_api_key"])
 
 
 def load_settings(env_file: Path | None = ROOT / ".env") -> Settings:

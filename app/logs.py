@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from flask import has_request_context, request
 
 from app import masking
-from app.config import Settings
+from app.config import Settings, secrets_of
 from app.front import REQUEST_ID
 
 # What a line may carry besides its message, given as `extra`.
@@ -20,7 +20,7 @@ def configure_logging(settings: Settings) -> None:
     # Nothing of these is in a line, so nobody has to look them up.
     logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter((JSONLine if settings.log_format == "json" else TextLine)(settings.log_payloads))
+    handler.setFormatter((JSONLine if settings.log_format == "json" else TextLine)(settings.log_payloads, secrets_of(settings)))
     root = logging.getLogger()
     root.handlers = [other for other in root.handlers if not isinstance(other.formatter, TextLine)] + [handler]
     root.setLevel(logging.DEBUG if settings.flask_env == "development" else logging.INFO)
@@ -31,9 +31,10 @@ def configure_logging(settings: Settings) -> None:
 class TextLine(logging.Formatter):
     """A line for people: time of day, level unless it is info, message, request id for what went wrong."""
 
-    def __init__(self, show_numbers: bool) -> None:
+    def __init__(self, show_numbers: bool, secrets: tuple[str, ...] = ()) -> None:
+        """secrets: what must not stand in a line, wherever it comes from."""
         super().__init__()
-        self.show_numbers = show_numbers
+        self.show_numbers, self.secrets = show_numbers, secrets
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line, and its traceback below."""
@@ -48,7 +49,7 @@ class TextLine(logging.Formatter):
 
     def masked(self, text: str) -> str:
         """Return the text without tokens and, unless LOG_PAYLOADS, without whole phone numbers."""
-        text = masking.tokens_in(text)
+        text = masking.tokens_in(text, self.secrets)
         return text if self.show_numbers else masking.numbers_in(text)
 
     def traceback(self, record: logging.LogRecord) -> list[str]:

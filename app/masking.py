@@ -14,7 +14,7 @@ _ECHO = {"lastAppResponse"}
 _TYPED_IN_BODY = re.compile(r'(\b(?:text|input|dtmfDigits|lastAppResponse)(?:=|"\s*:\s*"?))([^&"]*)')
 _SECRET_NAME = re.compile(r"token|secret|api[-_]?key|password|authorization|cookie|signature|\bpin\b", re.IGNORECASE)
 _HINT = re.compile(r"token|key|secret|password|bearer", re.IGNORECASE)
-_TOKEN = re.compile(r"(?i)\b(token|apikey|api_key|secret|password|bearer)([=: ]+)[^\s&\"',}]+")
+_TOKEN = re.compile(r"(?i)\b(token|api[-_]?key|secret|password|bearer)([\"']?[=: ]+[\"']?)[^\s&\"',}]+")
 MASK = "****"
 
 

@@ -122,9 +122,18 @@ def web_address(raw: str) -> str:
         is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         is_one = False
-    if not is_one:
+    if not is_one or not raw.isprintable() or " " in raw:
         raise ValueError(f"'{raw}' is not an address like https://example.com")
-    return raw.rstrip("/")
+    return parts._replace(scheme=parts.scheme.lower()).geturl().rstrip("/")
+
+
+def base_address(raw: str) -> str:
+    """Return an address that paths are put behind: without user, query or fragment."""
+    address = web_address(raw)
+    parts = urlsplit(address)
+    if parts.username or parts.password or "@" in parts.netloc or parts.query or parts.fragment or raw.rstrip("/").endswith(("?", "#")):
+        raise ValueError("an address like https://example.com, without user and password, '?' and '#'")
+    return address
 
 
 def database_url(raw: str) -> str:

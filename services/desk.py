@@ -15,7 +15,7 @@ from typing import Any
 from flask import current_app
 
 from app import masking
-from app.config import Settings
+from app.config import SHORTEST_SECRET, Settings
 from app.errors import Conflict, GatewayError, NotReady
 from app.models import Invocation
 from app.schemas.invokes import INVOKES
@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 # Of the 32 threads of a web process, so many may wait for Africa's Talking: the rest stays free for callbacks.
 PLACES = 24
 WAIT_FOR_A_PLACE_S = 0.5
-# A shorter key is none, and might be part of any word.
-SHORTEST_SECRET = 6
 Call = Callable[[Client, list[str], Invocation], Reply]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from app.schemas.bodies import clean
 from app.schemas.fields import Amount, Money
 from app.statuses import ACCEPTED, REFUSED, UNKNOWN, Meaning, meaning_of
+from services.slots import index_key
 from services.transport import Reply
 
 MOST_TEXT = 300
@@ -115,13 +116,15 @@ def result_of(family: str, word: Any, cost: Any = None, provider_id: Any = None,
     """
     meaning = meaning_of(family, word) or Meaning(UNKNOWN, f"'{shortened(str(word))}' is not a status we know.", _ASK)
     status = shortened(str(word if shown is None else shown))[:100]
-    return Result(meaning.state or UNKNOWN, status, meaning.reason, meaning.advice, money(cost), word_or_none(provider_id))
+    return Result(meaning.state or UNKNOWN, status, meaning.reason, meaning.advice, money(cost), index_key(word_or_none(provider_id)))
 
 
 def refused_because(family: str, result: Result, said: str) -> Result:
-    """Return a refused result with what Africa's Talking said of it besides its status."""
-    meaning = meaning_of(family, said)
-    reason = f"{shortened(said)[:200]}: {meaning.reason}" if meaning else shortened(said)[:200]
+    """Return a refused result with what Africa's Talking said of it besides its status; unknown, if that leaves it open."""
+    meaning, told = meaning_of(family, said), shortened(said)[:200]
+    if (meaning and meaning.state != REFUSED) or (meaning is None and _OF_THEIR_OWN.search(told)):
+        return replace(result, state=UNKNOWN, reason=told, advice=_ASK)
+    reason = f"{told}: {meaning.reason}" if meaning else told
     return replace(result, reason=reason, advice=meaning.advice if meaning else result.advice, cost=None)
 
 

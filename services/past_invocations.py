@@ -11,9 +11,8 @@ from app import masking
 from app.errors import GatewayError
 from app.extensions import db, writing
 from app.models import Callback, Invocation, Recipient
-from app.models.invocation import OPEN
 from services.invocations import recipients_of
-from services.settling import aged, settle_by_callbacks, settle_by_hand
+from services.settling import age_all, aged, settle_by_callbacks, settle_by_hand, told_by_callbacks
 
 
 class UnknownInvocation(GatewayError):
@@ -22,6 +21,8 @@ class UnknownInvocation(GatewayError):
     status = 404
 
 
+# Unknown ones that a list looks for callbacks of; the others when they are asked for by id.
+MOST_LOOKED_UP = 100
 Found = tuple[Invocation, list[Recipient]]
 
 
@@ -111,12 +112,16 @@ def _recipient(recipient: Recipient) -> dict[str, Any]:
 
 
 def _bring_up_to_date() -> None:
-    """Age and settle what is open. Only such rows are read, and the database is written to only if there are some."""
-    is_open = Invocation.state.in_(OPEN)
+    """Age and settle what is open. Callbacks have to be kept meanwhile, so the search only reads."""
+    settings, now = current_app.config["POKEA"], datetime.now(UTC)
+    unknown = select(Invocation.__table__).where(Invocation.state == "unknown").order_by(Invocation.id.desc()).limit(MOST_LOOKED_UP)
     with db.engine.connect() as connection:
-        ids = list(connection.scalars(select(Invocation.id).where(is_open).order_by(Invocation.id.desc()).limit(100)))
-    for invocation_id in ids:
-        # One at a time: callbacks have to be kept meanwhile.
+        is_any_pending = connection.scalar(select(Invocation.id).where(Invocation.state == "pending").limit(1))
+        found = [row.id for row in connection.execute(unknown) if told_by_callbacks(connection, Invocation(**row._mapping))]
+    if is_any_pending:
+        with writing() as connection:
+            age_all(connection, settings, now)
+    for invocation_id in found:
         with writing() as connection:
             _current(connection, invocation_id)
 

@@ -50,20 +50,35 @@ def aged(connection: Connection, invocation: Invocation, settings: Settings, now
     return invocation
 
 
+def age_all(connection: Connection, settings: Settings, now: datetime) -> None:
+    """Make every order unknown that is pending for longer than a call can take."""
+    overdue = (Invocation.state == "pending") & (Invocation.called_at < now - timedelta(seconds=patience_s(settings)))
+    for row in connection.execute(select(Invocation.__table__).where(overdue)).all():
+        aged(connection, Invocation(**row._mapping), settings, now)
+
+
+def told_by_callbacks(connection: Connection, invocation: Invocation) -> dict[str, Any]:
+    """Return the callback that tells of each unknown recipient, by phone, as far as there is one. Only reads."""
+    if invocation.state != UNKNOWN:
+        return {}
+    look = _of_call if invocation.kind == "voice.call" else _guessed
+    found = {
+        phone: look(connection, invocation, phone, Amount(amount, currency) if amount is not None else None)
+        for phone, amount, currency in _unknown(connection, invocation.id)
+    }
+    return {phone: callback for phone, callback in found.items() if callback is not None}
+
+
 def settle_by_callbacks(connection: Connection, invocation: Invocation, now: datetime) -> Invocation:
     """Return the invocation, settled as far as kept callbacks tell what became of its unknown recipients."""
-    if invocation.state != UNKNOWN:
+    found = told_by_callbacks(connection, invocation)
+    if not found:
         return invocation
-    found: dict[str, Any] = {}
-    for phone, amount, currency in _unknown(connection, invocation.id):
-        is_call = invocation.kind == "voice.call"
-        money = Amount(amount, currency) if amount is not None else None
-        callback = _of_call(connection, invocation, phone) if is_call else _guessed(connection, invocation, phone, money)
-        if callback is None:
-            continue
+    for phone, callback in found.items():
         _settle(connection, invocation, phone, callback)
-        found = {"by": "callback", "callback": callback.id, "is_guess": not is_call}
-    return _settled(connection, invocation, found, now) if found else invocation
+    last = next(reversed(found.values()))
+    how = {"by": "callback", "callback": last.id, "is_guess": invocation.kind != "voice.call"}
+    return _settled(connection, invocation, how, now)
 
 
 def settle_by_hand(connection: Connection, invocation: Invocation, state: str, by: str, note: str, now: datetime) -> Invocation:
@@ -89,11 +104,14 @@ def _since(moment: datetime) -> tuple[str, str]:
     return f"cb_{ULID.from_datetime(moment)}"[:13], f"cb_{ULID.from_datetime(moment + WINDOW)}"[:13]
 
 
-def _of_call(connection: Connection, invocation: Invocation, phone: str) -> Any:
+def _of_call(connection: Connection, invocation: Invocation, phone: str, _money: Amount | None) -> Any:
     first, last = _since(invocation.called_at)
     # As JSONText writes it.
     named = type_coerce(Callback.fields, Text).contains(f'"clientRequestId":"{invocation.id}"', autoescape=True)
-    query = select(Callback.__table__).where(Callback.id >= first, Callback.id < last, Callback.kind.in_(_OF_CALLS), named)
+    # Either end may stand where callbacks are found by number.
+    ends = [spelled for number in (phone, invocation.ordered["own_number"]) for spelled in (number, number.lstrip("+"))]
+    near = (Callback.phone.in_(ends)) & (Callback.id >= first) & (Callback.id < last)
+    query = select(Callback.__table__).where(near, Callback.kind.in_(_OF_CALLS), named)
     callbacks = list(connection.execute(query.order_by(Callback.id)))
     of_one = [row for row in callbacks if phone in (row.fields.get("callerNumber"), row.fields.get("destinationNumber"))]
     return next(iter(of_one), None) or (callbacks[0] if callbacks and len(invocation.ordered["phones"]) == 1 else None)

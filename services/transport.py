@@ -9,12 +9,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as OutOfTime
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPResponse
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
@@ -62,8 +61,6 @@ class _Exchange(threading.local):
 
 
 _exchange = _Exchange()
-# Threads that look up names; they start when they are needed.
-_resolvers = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="resolve")
 
 
 def _left_s() -> float:
@@ -71,6 +68,13 @@ def _left_s() -> float:
     if left_s <= 0:
         raise TimeoutError("the deadline has passed")
     return left_s
+
+
+def _look_up(host: str, port: int, found: SimpleQueue) -> None:
+    try:
+        found.put(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+    except (OSError, UnicodeError) as error:
+        found.put(error)
 
 
 class _TimedReads(io.RawIOBase):
@@ -125,14 +129,16 @@ class _Timed:
         raise error
 
     def _addresses(self, host: str) -> list[str]:
-        # The system's own search for a name takes its time, and no limit.
-        found = _resolvers.submit(socket.getaddrinfo, host, self.port, 0, socket.SOCK_STREAM)  # type: ignore[attr-defined]
+        # The system's own search for a name has no limit. Its thread keeps nobody: not this call, and not the end of the program.
+        found: SimpleQueue[Any] = SimpleQueue()
+        threading.Thread(target=_look_up, args=(host, self.port, found), daemon=True).start()  # type: ignore[attr-defined]
         try:
-            return list(dict.fromkeys(str(one[4][0]) for one in found.result(timeout=_left_s())))
-        except socket.gaierror as failed:
-            raise NameResolutionError(host, self, failed) from failed  # type: ignore[arg-type]
-        except OutOfTime as failed:
+            addresses = found.get(timeout=_left_s())
+        except Empty as failed:
             raise ConnectTimeoutError(self, "no address in time") from failed
+        if isinstance(addresses, OSError | UnicodeError):
+            raise NameResolutionError(host, self, addresses) from addresses  # type: ignore[arg-type]
+        return list(dict.fromkeys(str(one[4][0]) for one in addresses))
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None and monotonic() - self._used_at > _exchange.most_rest_s:

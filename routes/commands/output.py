@@ -21,7 +21,10 @@ class DatabaseGroup(AppGroup):
         try:
             return super().invoke(ctx)
         except (SQLAlchemyError, StorageUnavailable) as error:
-            raise click.ClickException(f"The database does not answer: {first_line(error)}. Try: flask doctor, flask db upgrade") from error
+            cause = error.__cause__ if isinstance(error, StorageUnavailable) and error.__cause__ else error
+            raise click.ClickException(
+                f"The database does not answer: {first_line(cause).rstrip('.')}. Try: flask doctor, flask db upgrade"
+            ) from error
 
 
 def show(wants_json: bool, data: Any, lines: Callable[[], Iterable[str]]) -> None:

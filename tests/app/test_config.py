@@ -15,6 +15,7 @@ from app.config import (
     load_settings,
     money_cautions,
     refuse_public_debugger,
+    secrets_of,
     with_secret_key,
 )
 
@@ -210,3 +211,25 @@ def test_calls_go_to_the_emulator_in_emulator_mode_only(monkeypatch: pytest.Monk
     assert load(monkeypatch, EMULATOR_URL="http://127.0.0.1:9003").at_base_url == "http://127.0.0.1:9003"
     assert load(monkeypatch, **LIVE).at_base_url == ""
     assert load(monkeypatch, **LIVE, AT_BASE_URL="https://at.example/").at_base_url == "https://at.example"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://user:s3cretpw@127.0.0.1:9001", "http://127.0.0.1:9001/?x=1", "http://127.0.0.1:9001/#f", "http://127.0.0.1 :9001", "http://127.0.0.1:9001/a b",
+        "ftp://127.0.0.1", "127.0.0.1:9001", "http://"],
+)  # fmt: skip
+def test_paths_are_put_behind_addresses_without_more(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    with pytest.raises(CannotStart) as told:
+        load(monkeypatch, AT_BASE_URL=address)
+    assert "AT_BASE_URL" in str(told.value)
+    assert "s3cretpw" not in str(told.value)
+
+
+def test_a_scheme_may_be_written_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch, AT_BASE_URL="HTTP://127.0.0.1:9001/").at_base_url == "http://127.0.0.1:9001"
+
+
+def test_secrets_are_known_by_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert secrets_of(load(monkeypatch)) == ()
+    settings = load(monkeypatch, **LIVE, INVOKE_TOKEN="invoke-token", WEBHOOK_SECRET="one-secret,two-secret")
+    assert set(secrets_of(settings)) == {"t" * 24, "invoke-token", "one-secret", "two-secret"}

@@ -58,3 +58,18 @@ def test_headers_with_secrets_are_known(name: str) -> None:
 @pytest.mark.parametrize("name", ["User-Agent", "Content-Type", "X-Forwarded-For", "shipping"])
 def test_other_headers_are_not(name: str) -> None:
     assert not masking.is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiKey=geheim123",
+        "{'apiKey': 'geheim123'}",
+        '{"apiKey": "geheim123"}',
+        "?token=geheim123&a=1",
+        "Authorization: Bearer geheim123",
+        "api-key: geheim123",
+    ],
+)
+def test_secrets_are_masked_in_every_spelling(text: str) -> None:
+    assert "geheim123" not in masking.tokens_in(text)

@@ -89,6 +89,7 @@ ODD = {
     "the number without plus": (sms_answer("254711000000"), "accepted"),
     "another number": (sms_answer("+254711999999"), "accepted"),
     "the number twice": (sms_answer(more=BLOCKED), "accepted"),
+    "a huge id": (sms_answer().replace(b"ATXid_1", b"".join(b"%d" % (n * 7919 % 10) for n in range(20000))), "accepted"),
     "a list": (b"[1]", "unknown"),
     "no list of recipients": (b'{"SMSMessageData":{"Message":"Sent","Recipients":{}}}', "unknown"),
     "says sent and names nobody": (b'{"SMSMessageData":{"Message":"Sent to 1/1","Recipients":[]}}', "unknown"),
@@ -182,6 +183,10 @@ def test_a_database_lost_during_the_call_leaves_it_unknown(sending: Sending, at:
         ("voice.call", {"entries": [], "errorMessage": "Internal error"}, "unknown"),
         ("airtime.send", {"responses": [], "errorMessage": "A timeout occurred while processing"}, "unknown"),
         ("sim_swap.check", {"responses": [], "status": "InternalError"}, "unknown"),
+        *(("airtime.send", {"errorMessage": "None", "responses": [{"phoneNumber": PHONE, "status": "Failed", "errorMessage": said, "requestId": "ATQid_5"}]}, state)
+            for said, state in (("Internal server error", "unknown"), ("Request timed out while talking to operator", "unknown"), ("Insufficient Credit", "refused"))),
+        ("payments.checkout", {"status": "Failed", "description": "Request timed out at the provider", "transactionId": "T1"}, "unknown"),
+        ("payments.checkout", {"status": "Failed", "description": "The person has no account", "transactionId": "T1"}, "refused"),
         ("sim_swap.check", {"responses": [], "status": "InvalidRequest"}, "refused"),
     ],
 )  # fmt: skip

@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -309,3 +310,26 @@ def test_a_certificate_of_somebody_else_is_not_trusted(secured: StubAT, tmp_path
         with pytest.raises(NotReached, match="certificate"):
             client.account()
     assert secured.seen == []
+
+
+def test_a_name_that_takes_too_long_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: done.wait(5) and [])
+    began, before = time.monotonic(), set(threading.enumerate())
+    with pytest.raises(NotReached, match="in time"):
+        Client(Settings(at_base_url="http://slow.test", at_timeout_s=0.3)).account()
+    assert time.monotonic() - began < 1
+    # Its thread waits on, and keeps nobody.
+    assert [thread.daemon for thread in set(threading.enumerate()) - before] == [True]
+    done.set()
+
+
+@pytest.mark.parametrize("url", ["http://a..b:9", "http://[::1]:9", "https://localhost:9"])
+def test_addresses_that_lead_nowhere_are_told_as_not_reached(url: str) -> None:
+    with pytest.raises(NotReached):
+        Client(Settings(at_base_url=url, at_timeout_s=0.5)).account()
+
+
+def test_a_base_address_may_have_a_path(at: StubAT) -> None:
+    client_of(at, at_base_url=f"{at.url}/behind/a/proxy").account()
+    assert at.seen[0].path == "/behind/a/proxy/version1/user"

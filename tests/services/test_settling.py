@@ -1,11 +1,14 @@
 """What becomes of unknown invocations: a callback or a person ends them, and only where it is sure which one is meant."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import create_engine, update
+from sqlalchemy.pool import NullPool
 
 from app.models import Invocation, Recipient
 from services import past_invocations
@@ -151,3 +154,15 @@ def test_a_repeated_unknown_order_is_not_told_to_be_sent_again(client: FlaskClie
     unknown(client, at, "airtime.send", "&idempotencyKey=order-1042")
     told = client.get(URLS["airtime.send"] + "&idempotencyKey=order-1042").get_json()
     assert (told["repeated"], "again" in told["advice"], "nobody knows" in told["advice"]) == (True, False, True)
+
+
+def test_every_order_that_is_too_old_is_unknown_in_a_list(client: FlaskClient, at: StubAT, stored: Stored, database_url: str) -> None:
+    for number in range(105):
+        client.get(URLS["sim_swap.check"] + f"&reference={number}")
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(update(Invocation).values(state="pending", called_at=datetime.now(UTC) - timedelta(hours=1)))
+        connection.execute(update(Recipient).values(state="pending"))
+    with client.application.app_context():
+        assert past_invocations.newest(200, state="pending") == []
+    assert {row.state for row in stored(Invocation)} == {row.state for row in stored(Recipient)} == {"unknown"}
