@@ -1,13 +1,16 @@
 """What tests of invokes share: an address for each, live settings, and shapes of fixtures."""
 
+import threading
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
 
-from tests.stub_at import StubAT
+from tests.stub_at import Handler, StubAT
 
+Answered = TypeVar("Answered")
 Sending = Callable[..., Flask]
 Stored = Callable[[type], list[Any]]
 PHONE = "+254711000000"
@@ -43,3 +46,24 @@ IN_BODY = {
 def live(sending: Sending, at: StubAT, **settings: Any) -> Flask:
     """Make a live application whose calls reach the stand-in."""
     return sending(**{**LIVE, "at_base_url": at.url, "at_timeout_s": 0.6, "ratelimit_enabled": False, **settings})
+
+
+def at_once(at: StubAT, ask: Callable[[], Answered], count: int = 8) -> list[Answered]:
+    """Ask so many times at once; the far side answers when all others have their answers, so that none comes too late."""
+    others = threading.Semaphore(0)
+
+    def hold(handler: Handler, body: bytes) -> None:
+        for _ in range(count - 1):
+            others.acquire(timeout=10)
+        handler.reply(201, body)
+
+    def one(_number: int) -> Answered:
+        answer = ask()
+        others.release()
+        return answer
+
+    at.fault = hold
+    with ThreadPoolExecutor(count) as threads:
+        answers = list(threads.map(one, range(count)))
+    at.fault = None
+    return answers

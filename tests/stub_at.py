@@ -43,7 +43,6 @@ class StubAT:
     seen: list[Seen] = field(default_factory=list)
     fault: Fault | None = None
     change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    delay_s: float = 0
     last_id: str = ""
     balance: str = "KES 1234.5000"
     # Connections that were made
@@ -100,8 +99,6 @@ class Handler(BaseHTTPRequestHandler):
             else {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
         )
         self.stub.seen.append(Seen(path, dict(self.headers.items()), fields, self.client_address[1]))
-        if self.stub.delay_s:
-            time.sleep(self.stub.delay_s)
         if self.headers.get("apiKey", "").startswith("wrong"):
             self.reply(401, b"The supplied authentication is invalid", "text/plain; charset=UTF-8")
             return

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, update
 
 from app.models import Invocation, Recipient
 from tests import stub_at
-from tests.invoking import IN_BODY, KINDS, ONLY_SQLITE, PHONE, TOKEN, URLS, Sending, Stored, live
+from tests.invoking import IN_BODY, KINDS, ONLY_SQLITE, PHONE, TOKEN, URLS, Sending, Stored, at_once, live
 from tests.samples import post
 from tests.stub_at import StubAT
 
@@ -31,19 +31,26 @@ def test_the_same_key_is_answered_alike(sending: Sending, at: StubAT, stored: St
 
 
 def test_eight_at_once_with_one_key_are_one_call(sending: Sending, at: StubAT, stored: Stored) -> None:
-    app, at.delay_s = sending(at_timeout_s=5.0), 0.3
-    url = URLS["airtime.send"] + "&idempotencyKey=order-1042"
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: app.test_client().get(url), range(8)))
+    app = sending(at_timeout_s=30.0)
+    answers = at_once(at, lambda: app.test_client().get(URLS["airtime.send"] + "&idempotencyKey=order-1042"))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
     assert {answer.headers.get("Retry-After") for answer in answers if answer.status_code == 409} == {"2"}
     assert (len(at.calls()), len(stored(Invocation))) == (1, 1)
 
 
+def test_what_was_refused_is_tried_again_by_one_of_eight(sending: Sending, at: StubAT, stored: Stored) -> None:
+    app, url = sending(at_timeout_s=30.0), URLS["payments.checkout"] + "&idempotencyKey=order-1042"
+    at.change = lambda _answer: IN_BODY["payments.checkout"][0]
+    assert app.test_client().get(url).status_code == 502
+    at.change = None
+    answers = at_once(at, lambda: app.test_client().get(url))
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    assert (len(at.calls()), [row.attempts for row in stored(Invocation)]) == (2, [2])
+
+
 def test_live_a_double_click_is_one_call(sending: Sending, at: StubAT, stored: Stored) -> None:
-    app, at.delay_s = live(sending, at, at_timeout_s=5.0), 0.2
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: app.test_client().get(URLS["sms.bulk"], headers=TOKEN), range(8)))
+    app = live(sending, at, at_timeout_s=30.0)
+    answers = at_once(at, lambda: app.test_client().get(URLS["sms.bulk"], headers=TOKEN))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
     client = app.test_client()
     repeated = client.get(URLS["sms.bulk"], headers=TOKEN)
