@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.conftest import SERVER, missing
+from tests.running import OwnPostgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -25,3 +26,11 @@ def kept_in(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     yield SERVER.rpartition("/")[0] + f"/{name}"
     server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     server.close()
+
+
+@pytest.fixture
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgres]:
+    """A server of our own, that may be stopped and frozen."""
+    server = OwnPostgres(tmp_path_factory.mktemp("pg"))
+    yield server
+    server.stop()

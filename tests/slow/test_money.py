@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from app.models import Invocation
 from tests import stub_at
 from tests.invoking import at_once
-from tests.running import Web, children_of, wait_until
+from tests.running import OwnPostgres, Web, children_of, wait_until
 from tests.stub_at import Handler, StubAT
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def let_time_pass(url: str) -> None:
     """Make every order older than any call takes."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
     with engine.begin() as connection:
-        connection.execute(update(Invocation).values(called_at=datetime.now(UTC) - timedelta(seconds=61)))
+        connection.execute(update(Invocation).values(called_at=datetime.now(UTC) - timedelta(hours=1)))
 
 
 def misbehave(handler: Handler, body: bytes) -> None:
@@ -215,3 +215,32 @@ def test_an_unreachable_host_is_told_within_the_deadline(tmp_path: Path) -> None
     assert answer.json()["error"].startswith(
         "Nothing is listening at http://127.0.0.1:1: nothing was sent. Start the emulator with make run"
     )
+
+
+def test_a_database_that_stops_sends_nothing_and_hides_nothing(tmp_path: Path, own_postgres: OwnPostgres, at: StubAT) -> None:
+    web = Web(tmp_path, own_postgres.url, AT_BASE_URL=at.url, AT_TIMEOUT_S="30", RATELIMIT_ENABLED="0")
+    web.migrate()
+    url = f"{web.url}{AIRTIME}?phone=254711000000&amount=10&idempotencyKey=order-"
+
+    def stop_meanwhile(handler: Handler, body: bytes) -> None:
+        own_postgres.stop()
+        handler.reply(201, body)
+
+    with web:
+        at.fault = stop_meanwhile
+        told = requests.get(url + "under-way", timeout=40)
+        at.fault = None
+        # It was sent: whoever asked hears how it ended, although nobody could write it down.
+        assert (told.status_code, told.json()["invocation"]["state"], told.json()["kept"]) == (200, "accepted", False)
+        for _ in range(3):
+            refused = requests.get(url + "never-sent", timeout=40)
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        assert len(at.calls()) == 1
+        own_postgres.start()
+        wait_until(web.is_ready, 20, "the return of the database")
+        assert requests.get(url + "under-way", timeout=40).status_code == 409
+        let_time_pass(own_postgres.url)
+        again = requests.get(url + "under-way", timeout=40)
+        assert (again.status_code, again.json()["invocation"]["state"]) == (202, "unknown")
+        assert len(at.calls()) == 1
+        assert requests.get(url + "never-sent", timeout=40).status_code == 200

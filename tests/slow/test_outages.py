@@ -58,13 +58,6 @@ def all_are_kept_again(web: Web, within_s: float = 10) -> None:
         assert post(web, kind, marker="after")[0].status_code == 200, kind
 
 
-@pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgres]:
-    server = OwnPostgres(tmp_path_factory.mktemp("pg"))
-    yield server
-    server.stop()
-
-
 def test_postgresql_stopped_and_started(tmp_path: Path, own_postgres: OwnPostgres) -> None:
     web = Web(tmp_path, own_postgres.url)
     web.migrate()
