@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,16 +98,15 @@ class Web:
 
 
 class OwnPostgres:
-    """A PostgreSQL cluster in a folder of its own."""
+    """A PostgreSQL cluster in a folder of its own: pytest's closes itself to other users whenever a run begins."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or ([Path(found)] if (found := shutil.which("initdb")) else [])
         if not binaries:
             missing("no initdb: PostgreSQL's server programs are not installed")
-        self.bin, self.data, self.port = binaries[-1].parent, folder / "cluster", free_port()
-        folder.chmod(0o755)
-        for parent in list(folder.parents)[:3]:
-            parent.chmod(parent.stat().st_mode | 0o055)
+        self.folder = Path(tempfile.mkdtemp(prefix="pokea-postgres-"))
+        self.folder.chmod(0o755)
+        self.bin, self.data, self.port = binaries[-1].parent, self.folder / "cluster", free_port()
         self.data.mkdir()
         if os.geteuid() == 0:
             shutil.chown(self.data, "postgres", "postgres")
@@ -128,6 +128,11 @@ class OwnPostgres:
     def stop(self, how: str = "immediate") -> None:
         """Stop; immediate is like a crash."""
         self._run(str(self.bin / "pg_ctl"), "-D", str(self.data), "-w", "-m", how, "stop")
+
+    def remove(self) -> None:
+        """Stop, and leave nothing behind."""
+        self.stop()
+        shutil.rmtree(self.folder)
 
     def freeze(self) -> None:
         """Stop all of its processes where they are: connections stay open and nothing is answered."""

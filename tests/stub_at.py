@@ -36,6 +36,17 @@ class Seen:
 Fault = Callable[["Handler", bytes], None]
 
 
+class Server(ThreadingHTTPServer):
+    """Takes many callers at once: with the usual queue of five, the others of a burst wait for seconds."""
+
+    request_queue_size = 128
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A caller who hangs up is a part of many tests."""
+
+
 @dataclass
 class StubAT:
     """The stub. `fault` takes the place of the answer; `change` edits the JSON of the usual one."""
@@ -51,8 +62,6 @@ class StubAT:
     def __enter__(self) -> "StubAT":
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"stub": self}))
         self.server.daemon_threads = True
-        # A caller who hangs up is a part of many tests.
-        self.server.handle_error = lambda *_: None
         self.server.block_on_close = False
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)

@@ -29,8 +29,8 @@ def kept_in(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgres]:
+def own_postgres() -> Iterator[OwnPostgres]:
     """A server of our own, that may be stopped and frozen."""
-    server = OwnPostgres(tmp_path_factory.mktemp("pg"))
+    server = OwnPostgres()
     yield server
-    server.stop()
+    server.remove()
