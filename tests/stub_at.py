@@ -61,8 +61,6 @@ class StubAT:
 
     def __enter__(self) -> "StubAT":
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"stub": self}))
-        self.server.daemon_threads = True
-        self.server.block_on_close = False
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
