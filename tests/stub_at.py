@@ -60,7 +60,7 @@ class StubAT:
     accepted: int = 0
 
     def __enter__(self) -> "StubAT":
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"stub": self}))
+        self.server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"stub": self}))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
