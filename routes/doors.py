@@ -22,10 +22,10 @@ FORWARDING = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwa
 _AHEAD_OF_TIME = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 # Programs that open every address they see. (CUBOT is a phone.)
 _ROBOTS = re.compile(
-    r"(?<!cu)bot\b|bots?/|crawl|spider|slurp|preview|unfurl|facebookexternalhit|facebookcatalog|facebot|meta-external|whatsapp|"
+    r"(?<!cu)bot\b|bots?/|crawl|spider|slurp|preview|unfurl|facebookexternalhit|facebookcatalog|meta-external|whatsapp|"
     r"slack|telegram|discord|twitter|linkedin|pinterest|skypeuri|embedly|iframely|mastodon|mattermost|vkshare|viber|"
     r"quora link|outbrain|w3c_validator|google-read-aloud|google-pagerenderer|googleother|mediapartners|apis-google|"
-    r"bingpreview|yahoo! |duckduck|headlesschrome-lighthouse|chrome-lighthouse|gptbot|claudebot|perplexity|bytespider|archive\.org",
+    r"yahoo! |duckduck|chrome-lighthouse|perplexity|bytespider|archive\.org",
     re.IGNORECASE,
 )
 _HOW = "Paste the address into the browser's address bar, or use curl."
