@@ -1,0 +1,148 @@
+"""What a person or a test can set while the emulator runs, with its checks. Times in seconds of the emulator's clock."""
+
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from emulator.errors import Refused
+from emulator.kinds import KINDS
+from emulator.networks import NETWORKS
+
+CURRENCY = "KES"
+# What a number does by its last digits. Any name of a recipient's status in an answer to a message can stand here, too.
+MAGIC = {
+    "001": "delivered", "002": "failed", "003": "rejected", "004": "blacklisted", "005": "no_report", "006": "two_reports",
+    "007": "swapped_yesterday", "008": "airtime_fails", "009": "busy", "010": "no_answer",
+}  # fmt: skip
+SMS_CODES = {
+    "RiskHold": 401, "InvalidSenderId": 402, "InvalidPhoneNumber": 403, "UnsupportedNumberType": 404, "InsufficientBalance": 405,
+    "UserInBlacklist": 406, "CouldNotRoute": 407, "DoNotDisturbRejection": 409, "InternalServerError": 500, "GatewayError": 501,
+    "RejectedByGateway": 502,
+}  # fmt: skip
+MEANINGS = (*MAGIC.values(), *SMS_CODES)
+
+
+@dataclass
+class Settings:
+    """All of them, with what they mean where the name does not say it."""
+
+    # The application that gets the callbacks, and the secret that its addresses end with
+    app_url: str = "http://127.0.0.1:9000"
+    token: str = ""
+    # Addresses of their own, by kind; None: Africa's Talking has none and does not call
+    callbacks: dict[str, str | None] = field(default_factory=dict)
+    magic_numbers: dict[str, str] = field(default_factory=MAGIC.copy)
+    # Names of networks, by number or its first digits
+    carriers: dict[str, str] = field(default_factory=dict)
+    # Numbers that left a sender, by sender
+    opt_outs: dict[str, list[str]] = field(default_factory=dict)
+    # Senders that the account has; None: any that does not begin with "invalid" or "wrong"
+    senders: list[str] | None = None
+    balance: Decimal = Decimal(100_000)
+    # For mobile data and payments
+    wallet: Decimal = Decimal(100_000)
+    # 99999, as the sandbox sends, else the network's own
+    network_code: str = "99999"
+    # Repeat every kind until it is answered 2xx
+    repeat_all: bool = False
+    # A report of a message that is on its way, before the last one
+    interim_reports: bool = False
+    # Phones answer calls by themselves
+    auto_answer: bool = False
+    report_after_s: float = 1.0
+    ring_s: float = 30.0
+    # 0: speaking takes no time
+    speech_chars_per_s: float = 20.0
+    play_s: float = 3.0
+    answer_within_s: float = 10.0
+    payment_within_s: float = 60.0
+    # Airtime to the same number again within so many seconds is refused as a duplicate; Africa's Talking is said to take 300
+    duplicate_airtime_s: float = 0.0
+    ussd_code: str = "*384*1234#"
+    short_code: str = "12345"
+    voice_number: str = "+254711082000"
+
+    def url_of(self, kind: str) -> str | None:
+        """Return where callbacks of a kind go, None for nowhere."""
+        if kind in self.callbacks:
+            given = self.callbacks[kind]
+            # With one address only, a call's end is told where its instructions are asked for.
+            return self.url_of("voice.instructions") if given is None and kind == "voice.event" else given
+        return f"{self.app_url.rstrip('/')}{KINDS[kind].path}" + (f"?token={self.token}" if self.token else "")
+
+    def magic_of(self, number: str) -> str | None:
+        """Return what the last digits of a number make of it."""
+        return next((meaning for suffix, meaning in self.magic_numbers.items() if number.endswith(suffix)), None)
+
+    def shown(self) -> dict[str, Any]:
+        """Return them as JSON, money as `KES 10.0000`, callbacks with their addresses."""
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
+        sums = {name: money(value) for name, value in plain.items() if isinstance(value, Decimal)}
+        return {**plain, **sums, "callbacks": {kind: self.url_of(kind) for kind in KINDS}}
+
+    def change(self, given: dict[str, Any]) -> None:
+        """Set what is given, all of it or, when anything is wrong, nothing. Raises Refused."""
+        known = {one.name: one for one in fields(self)}
+        for name in given:
+            if name not in known:
+                raise Refused(f"No setting '{name}'. There are: {', '.join(known)}")
+        read = {name: _read(name, value, getattr(Settings(), name)) for name, value in given.items()}
+        for name, value in read.items():
+            # A table is added to; None takes one of its entries out, except an address, which it switches off.
+            merged = {**getattr(self, name), **value} if isinstance(value, dict) else value
+            is_table = isinstance(value, dict) and name != "callbacks"
+            setattr(self, name, {key: one for key, one in merged.items() if one is not None} if is_table else merged)
+
+
+def money(value: Decimal) -> str:
+    """Return a sum as Africa's Talking writes it: currency and four decimals."""
+    return f"{CURRENCY} {value:.4f}"
+
+
+def read_sum(text: object) -> Decimal:
+    """Read `KES 10.50`, `10.50` or a number. Raises Refused."""
+    words = str(text).split()
+    try:
+        value = Decimal(words[-1])
+    except (InvalidOperation, IndexError):
+        raise Refused(f"'{text}' is not a sum of money, as {CURRENCY} 10.50") from None
+    if words[:-1] not in ([], [CURRENCY]) or not value.is_finite() or abs(value) > 10**12:
+        raise Refused(f"'{text}' is not a sum in {CURRENCY}, as {CURRENCY} 10.50")
+    return value
+
+
+def _read(name: str, value: Any, default: Any) -> Any:
+    if isinstance(default, Decimal):
+        return read_sum(value)
+    if isinstance(default, bool):
+        return _insist(isinstance(value, bool), value, name, "true or false")
+    if isinstance(default, float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**6
+        return float(_insist(is_number, value, name, "a number of 0 or more"))
+    if isinstance(default, str):
+        return _insist(isinstance(value, str), value, name, "text")
+    if name == "senders":
+        is_list = value is None or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+        return _insist(is_list, value, name, "a list of senders, or null for any")
+    return {str(key): _checked(name, str(key), one) for key, one in _insist(isinstance(value, dict), value, name, "an object").items()}
+
+
+def _checked(name: str, key: str, value: Any) -> Any:
+    """Return an entry of a table, if it can stand there."""
+    if name == "callbacks":
+        _insist(key in KINDS, key, "callbacks", f"one of the kinds {', '.join(KINDS)}")
+        is_address = value is None or (isinstance(value, str) and value.startswith(("http://", "https://")))
+        return _insist(is_address, value, f"callbacks.{key}", "an address (http://…) or null")
+    if value is None:
+        return None
+    if name == "opt_outs":
+        is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return _insist(is_list, value, f"opt_outs.{key}", "a list of numbers")
+    known = MEANINGS if name == "magic_numbers" else tuple(NETWORKS)
+    return _insist(value in known, value, f"{name}.{key}", f"one of: {', '.join(known)}")
+
+
+def _insist(is_right: bool, value: Any, name: str, what: str) -> Any:
+    if not is_right:
+        raise Refused(f"'{name}' must be {what}, not {value!r:.80}")
+    return value

@@ -1,0 +1,177 @@
+"""What will happen, and when: tasks that are data, so that they outlive a restart, and the thread that does them in time."""
+
+import heapq
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.clock import Clock
+
+logger = logging.getLogger(__name__)
+THREADS = 96
+
+
+@dataclass
+class Task:
+    """Something to do. due: on the emulator's clock. Tasks of one strand are done one after the other."""
+
+    id: int
+    due: float
+    name: str
+    strand: str
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+class Strands:
+    """Runs jobs in threads; those of one strand in their order, one at a time."""
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="strand")
+        self._waiting: dict[str, deque[Callable[[], None]]] = {}
+        self._idle = threading.Condition()
+
+    def run(self, strand: str, job: Callable[[], None]) -> None:
+        """Do a job when all before it in its strand are done."""
+        with self._idle:
+            queue = self._waiting.setdefault(strand, deque())
+            queue.append(job)
+            if len(queue) == 1:
+                self._pool.submit(self._drain, strand)
+
+    def _drain(self, strand: str) -> None:
+        while True:
+            with self._idle:
+                job = self._waiting[strand][0]
+            try:
+                job()
+            except Exception:  # the thread of a strand must live
+                logger.exception("a task of the emulator failed")
+            with self._idle:
+                queue = self._waiting[strand]
+                queue.popleft()
+                if not queue:
+                    del self._waiting[strand]
+                    self._idle.notify_all()
+                    return
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Return whether all that was to do is done, waiting for it no longer than so."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._waiting, timeout_s)
+
+    def stop(self) -> None:
+        """Take no more; what runs ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Timetable:
+    """Tasks in the order in which they are due, done by one function. All its methods may be called from any thread."""
+
+    def __init__(self, clock: Clock, do: Callable[[Task], None]) -> None:
+        self.clock = clock
+        self.strands = Strands()
+        self._do = do
+        self._tasks: dict[int, Task] = {}
+        self._heap: list[tuple[float, int]] = []
+        self._next_id = 1
+        self._changed = threading.Condition(threading.RLock())
+        self._advance_to: float | None = None
+        self._is_stopped = False
+        self._thread = threading.Thread(target=self._keep, name="timetable", daemon=True)
+
+    def start(self) -> None:
+        """Begin to do what is due."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Do nothing more."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()
+        self.strands.stop()
+
+    def add(self, delay_s: float, name: str, strand: str, args: dict[str, Any]) -> None:
+        """Have something done in so many seconds of the emulator's clock."""
+        with self._changed:
+            self._put(Task(self._next_id, self.clock.now() + delay_s, name, strand, args))
+
+    def _put(self, task: Task) -> None:
+        self._next_id = max(self._next_id, task.id) + 1
+        self._tasks[task.id] = task
+        heapq.heappush(self._heap, (task.due, task.id))
+        self._changed.notify_all()
+
+    def waiting(self) -> list[Task]:
+        """Return what is still to do, in the order of its making."""
+        with self._changed:
+            return list(self._tasks.values())
+
+    def restore(self, tasks: list[Task]) -> None:
+        """Have these to do, and nothing else."""
+        with self._changed:
+            self._tasks.clear()
+            self._heap.clear()
+            for task in tasks:
+                self._put(task)
+
+    def set_scale(self, scale: float) -> None:
+        """Let time run at another speed."""
+        with self._changed:
+            self.clock.run(scale)
+            self._changed.notify_all()
+
+    def reset_clock(self) -> None:
+        """Let time be the wall's; what was due in so many seconds is still due in as many."""
+        with self._changed:
+            before = self.clock.now()
+            self._advance_to = None
+            self.clock.reset()
+            shift = self.clock.now() - before
+            tasks = [Task(task.id, task.due + shift, task.name, task.strand, task.args) for task in self._tasks.values()]
+            self.restore(tasks)
+
+    def advance(self, seconds: float, patience_s: float) -> bool:
+        """Move time on and do on the way, in order, all that is due; return whether that is over within `patience_s` real seconds."""
+        with self._changed:
+            now = self.clock.now()
+            self._advance_to = (self._advance_to or now) + seconds
+            self.clock.hold(now)
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._advance_to is None or self._is_stopped, patience_s)
+
+    def _keep(self) -> None:
+        while True:
+            with self._changed:
+                if self._is_stopped:
+                    return
+                due, is_advancing = self._take_due()
+            for task in due:
+                self.strands.run(task.strand, lambda task=task: self._do(task))  # type: ignore[misc]
+            if is_advancing:
+                # What is being done may add what is due before the next moment.
+                self.strands.wait_until_idle(60)
+
+    def _take_due(self) -> tuple[list[Task], bool]:
+        """Return what is due now, waiting for a change when nothing is; and whether time is being advanced."""
+        first = self._heap[0][0] if self._heap else None
+        if self._advance_to is not None:
+            if first is None or first > self._advance_to:
+                self.clock.release(self._advance_to)
+                self._advance_to = None
+                self._changed.notify_all()
+                return [], False
+            self.clock.hold(max(first, self.clock.now()))
+        else:
+            wait_s = None if first is None else (first - self.clock.now()) / self.clock.scale
+            if wait_s is None or wait_s > 0:
+                self._changed.wait(wait_s)
+                return [], False
+        due = []
+        while self._heap and self._heap[0][0] <= self.clock.now():
+            _, number = heapq.heappop(self._heap)
+            due.append(self._tasks.pop(number))
+        return due, self._advance_to is not None
