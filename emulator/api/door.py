@@ -1,0 +1,147 @@
+"""What every request to Africa's Talking's API goes through: the key, the faults that are on, the log.
+
+Texts of errors: 401 is recorded; the others are those of the server that Africa's Talking names in its answers (akka-http),
+by inference.
+"""
+
+import socket
+import struct
+import time
+from contextlib import suppress
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from emulator.errors import Refused
+from emulator.here import the_world
+from emulator.world import World
+
+UNAUTHENTICATED = "The supplied authentication is invalid"
+CHALLENGE = 'Basic realm="api",charset=UTF-8'
+WRONG_KEYS = ("wrong", "invalid")
+TEXT, JSON = "text/plain; charset=UTF-8", "application/json"
+# Who hangs is let go after so long.
+MOST_HANG_S = 120.0
+PAGE = "<html><head><title>Service</title></head><body><h1>We will be back</h1></body></html>"
+
+
+def guard(bp: Blueprint) -> Blueprint:
+    """Put the door before every address of a blueprint."""
+    bp.before_request(_come_in)
+    bp.after_request(_go_out)
+    bp.register_error_handler(Refused, lambda refused: Response(refused.message, refused.status, content_type=TEXT))
+    return bp
+
+
+def _come_in() -> Response | None:
+    world = the_world()
+    g.is_api, g.began = True, time.monotonic()
+    # Before it is read as a form, which leaves nothing of it.
+    request.get_data()
+    g.explanation = ""
+    key = request.headers.get("apiKey", "")
+    if not key.strip() or key.lower().startswith(WRONG_KEYS):
+        g.explanation = "no header apiKey" if not key.strip() else "keys that begin with 'wrong' or 'invalid' are not accepted"
+        return Response(UNAUTHENTICATED, 401, {"WWW-Authenticate": CHALLENGE}, content_type=TEXT)
+    with world.lock:
+        is_too_much = world.faults.take("too_many", request.path)
+    if is_too_much:
+        g.explanation = "429 on purpose: nothing was done"
+        return Response("Too many requests", 429, {"Retry-After": "1"}, content_type=TEXT)
+    return None
+
+
+def _go_out(answer: Response) -> Response:
+    world = the_world()
+    _note(answer)
+    if answer.status_code < 400:
+        answer = _broken(world, answer)
+    ms = round(1000 * (time.monotonic() - g.began))
+    body = request.get_data(as_text=True) or request.query_string.decode("utf-8", "replace")
+    text = answer.get_data(as_text=True)
+    world.log.add(world.now_iso(), "in", request.method, request.path, answer.status_code, ms, body, text, g.explanation)
+    return answer
+
+
+def _note(answer: Response) -> None:
+    if answer.status_code in (400, 415) and not g.explanation:
+        g.explanation = answer.get_data(as_text=True)
+
+
+def _broken(world: World, answer: Response) -> Response:
+    """Do to a good answer what the faults that are on ask for."""
+    path = request.path
+    with world.lock:
+        take = world.faults.take
+        slow_s, is_hanging, is_reset = take("slow", path), take("hang", path), take("reset", path)
+        status, is_page, has_charset = take("server_error", path), take("html", path), take("charset", path)
+    if slow_s:
+        g.explanation = f"answered {slow_s:g} s late on purpose"
+        time.sleep(min(float(slow_s), MOST_HANG_S))
+    if is_hanging or is_reset:
+        return _silent(is_hanging)
+    if status:
+        g.explanation = f"done, and answered with {status} on purpose"
+        return Response("There was an internal server error.", status, content_type=TEXT)
+    if is_page:
+        g.explanation = "done, and answered with a page on purpose"
+        return Response(PAGE, 200, content_type="text/html")
+    if has_charset and answer.content_type == JSON:
+        g.explanation = "with a charset in the content type, on purpose"
+        answer.headers["Content-Type"] = "application/json; charset=utf-8"
+    return answer
+
+
+def _silent(is_hanging: bool) -> Response:
+    """Answer nothing: wait until the caller gives up, or break the connection."""
+    connection: socket.socket = request.environ["werkzeug.socket"]
+    if is_hanging:
+        g.explanation = "done, and never answered on purpose"
+        connection.settimeout(MOST_HANG_S)
+        with suppress(OSError):
+            connection.recv(1)
+    else:
+        g.explanation = "done, and the connection broken on purpose"
+    # Closed with a reset, whatever the server writes after this.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.shutdown(socket.SHUT_RD)
+    connection.close()
+    return Response(status=499)
+
+
+def given(*names: str, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the named fields of a request's form or JSON object. Raises Refused for a body that is none, or that lacks one."""
+    fields = _body()
+    for name in names:
+        if fields.get(name) in (None, "", []):
+            raise Refused(_missing(name))
+    return {name: fields.get(name) for name in (*names, *optional)}
+
+
+def _body() -> dict[str, Any]:
+    if request.mimetype == JSON:
+        fields = request.get_json(silent=True)
+        if not isinstance(fields, dict):
+            raise Refused("The request content was malformed: a JSON object is needed")
+        return fields
+    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return request.form.to_dict()
+    raise Refused("The request's Content-Type is not supported. Expected:\napplication/x-www-form-urlencoded or application/json", 415)
+
+
+def _missing(name: str) -> str:
+    return f"Object is missing required member '{name}'" if request.mimetype == JSON else f"Request is missing required form field '{name}'"
+
+
+def asked(*names: str, optional: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the named parameters of a query. Raises Refused for one that is missing."""
+    for name in names:
+        if not request.args.get(name):
+            raise Refused(f"Request is missing required query parameter '{name}'")
+    return {name: request.args.get(name, "") for name in (*names, *optional)}
+
+
+def numbers_in(text: Any) -> list[str]:
+    """Return the numbers of a comma list or a JSON list, as they were given."""
+    items = text if isinstance(text, list) else str(text).split(",")
+    return [str(item).strip() for item in items if str(item).strip()]
