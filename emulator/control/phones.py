@@ -1,0 +1,228 @@
+"""The control API of phones: what a person does on one, and what it shows."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from emulator import payments, sms, ussd
+from emulator.clock import iso
+from emulator.control.reading import given, number_of, text_of
+from emulator.errors import Refused
+from emulator.here import the_world
+from emulator.settings import money
+from emulator.state import Call, Message, Phone
+from emulator.voice import calls
+from emulator.world import World
+
+MOST_MESSAGES, MOST_CALLS = 200, 10
+
+
+bp = Blueprint("phones", __name__, url_prefix="/control/phones")
+
+
+@bp.get("")
+def phones() -> Response:
+    """The numbers that are known."""
+    world = the_world()
+    with world.lock:
+        return jsonify(phones=[_line(world, number) for number in world.state.phones])
+
+
+@bp.post("")
+def add() -> tuple[Response, int]:
+    """A phone becomes known."""
+    world = the_world()
+    phone = world.phone(number_of(text_of(given(), "number")))
+    return jsonify(shown(world, phone)), 201
+
+
+@bp.get("/<number>")
+def one(number: str) -> Response:
+    """All that a phone shows."""
+    world = the_world()
+    return jsonify(shown(world, world.phone(number_of(number))))
+
+
+@bp.post("/<number>/ussd")
+def dial_ussd(number: str) -> tuple[Response, int]:
+    """A code is dialled."""
+    world = the_world()
+    return jsonify(ussd.shown(ussd.dial(world, number_of(number), text_of(given(), "code")))), 201
+
+
+@bp.post("/<number>/ussd/<session>")
+def answer_ussd(number: str, session: str) -> Response:
+    """A screen is answered."""
+    world = the_world()
+    return jsonify(ussd.shown(ussd.answer(world, number_of(number), session, text_of(given(), "input"))))
+
+
+@bp.delete("/<number>/ussd/<session>")
+def cancel_ussd(number: str, session: str) -> Response:
+    """A session is left."""
+    world = the_world()
+    return jsonify(ussd.shown(ussd.cancel(world, number_of(number), session)))
+
+
+@bp.post("/<number>/sms")
+def write(number: str) -> tuple[Response, int]:
+    """A message is written to the account."""
+    world = the_world()
+    body = given()
+    link_id = None if body.get("linkId") is None else text_of(body, "linkId")
+    to = text_of(body, "to").strip()
+    if not to:
+        raise Refused("'to' must be a short code, number or name")
+    message = sms.write(world, number_of(number), to, text_of(body, "text"), link_id)
+    return jsonify(shown_message(message)), 201
+
+
+@bp.get("/<number>/messages")
+def messages(number: str) -> Response:
+    """The messages on a phone."""
+    world = the_world()
+    with world.lock:
+        return jsonify(messages=_messages(world, number_of(number)))
+
+
+@bp.post("/<number>/messages/read")
+def read(number: str) -> Response:
+    """All messages are read."""
+    world = the_world()
+    with world.changing() as state:
+        for message in state.messages.values():
+            if message.phone == number_of(number):
+                message.is_read = True
+    return jsonify(unread=0)
+
+
+@bp.post("/<number>/call")
+def call(number: str) -> tuple[Response, int]:
+    """The account's number is called."""
+    world = the_world()
+    to = text_of(given(), "to").strip()
+    if not to:
+        raise Refused("'to' must be the account's number")
+    made = calls.dial(world, number_of(number), number_of(to))
+    return jsonify(calls.shown(world, made)), 201
+
+
+@bp.post("/<number>/opt-out")
+def opt_out(number: str) -> Response:
+    """A sender is left."""
+    world = the_world()
+    sms.opt_out(world, number_of(number), text_of(given(), "senderId"))
+    return jsonify(shown(world, world.phone(number_of(number))))
+
+
+@bp.post("/<number>/subscriptions")
+def subscribe(number: str) -> Response:
+    """A keyword is subscribed to."""
+    world = the_world()
+    body = given()
+    sms.subscribe(world, number_of(number), text_of(body, "shortCode"), text_of(body, "keyword"))
+    return jsonify(shown(world, world.phone(number_of(number))))
+
+
+@bp.delete("/<number>/subscriptions")
+def unsubscribe(number: str) -> Response:
+    """A keyword is left."""
+    world = the_world()
+    body = given()
+    sms.unsubscribe(world, number_of(number), text_of(body, "shortCode"), text_of(body, "keyword"))
+    return jsonify(shown(world, world.phone(number_of(number))))
+
+
+@bp.post("/<number>/payments")
+def pay(number: str) -> tuple[Response, int]:
+    """A person pays of their own accord."""
+    world = the_world()
+    body = given()
+    account = text_of(body, "account", "")
+    made = payments.pay_in(world, number_of(number), text_of(body, "product"), body.get("amount", ""), account)
+    return jsonify(id=made.id, status=made.status), 201
+
+
+@bp.post("/<number>/payments/<transaction>")
+def answer_payment(number: str, transaction: str) -> Response:
+    """What the phone asks to pay is paid or cancelled."""
+    world = the_world()
+    is_paid = given().get("pin")
+    if not isinstance(is_paid, bool):
+        raise Refused("'pin' must be true to pay, or false to cancel")
+    made = payments.answer(world, number_of(number), transaction, is_paid)
+    return jsonify(id=made.id, status=made.status)
+
+
+def shown(world: World, phone: Phone) -> dict[str, Any]:
+    """Return all that a phone shows."""
+    number = phone.number
+    with world.lock:
+        network = world.network_of(number)
+        sessions = [one for one in world.state.sessions.values() if one.phone == number]
+        return {
+            **_line(world, number),
+            "network_code": network.code,
+            "ussd_input": network.ussd_input,
+            "balance": money(phone.airtime),
+            "data": phone.data,
+            "opt_outs": [sender for sender, left in world.settings.opt_outs.items() if number in left],
+            "subscriptions": [vars(one) for one in world.state.subscriptions if one.phone == number],
+            "magic": world.settings.magic_of(number),
+            "ussd": ussd.shown(sessions[-1]) if sessions else None,
+            "sessions": [ussd.shown(one) for one in reversed(sessions[-MOST_CALLS:])],
+            "calls": _calls(world, number),
+            "messages": _messages(world, number),
+            "payment_prompts": [
+                {"id": one.id, "product": one.details["productName"], "amount": money(one.amount), "at": iso(one.at)}
+                for one in payments.prompts(world, number)
+            ],
+        }
+
+
+def _line(world: World, number: str) -> dict[str, Any]:
+    legs = [leg for call in world.state.calls.values() for leg in call.legs if leg.number == number]
+    return {
+        "number": number,
+        "carrier": world.network_of(number).name,
+        "unread": sum(one.phone == number and not one.is_read for one in world.state.messages.values()),
+        "ringing": any(leg.state == "ringing" for leg in legs),
+        "in_call": any(leg.state == "active" for leg in legs),
+        "in_session": any(one.phone == number and one.is_open for one in world.state.sessions.values()),
+    }
+
+
+def _calls(world: World, number: str) -> list[dict[str, Any]]:
+    with_it = [call for call in world.state.calls.values() if any(leg.number == number for leg in call.legs)]
+    return [_as_seen(world, call, number) for call in reversed(with_it[-MOST_CALLS:])]
+
+
+def _as_seen(world: World, call: Call, number: str) -> dict[str, Any]:
+    leg = [leg for leg in call.legs if leg.number == number][-1]
+    # A phone that was dialled for a person sees the number that was called, or the one that was asked for.
+    shown_number = call.number
+    if leg.role == "dialled" and call.doing:
+        shown_number = call.doing.attributes.get("callerId", call.number)
+    return {**calls.shown(world, call), "role": leg.role, "leg_state": leg.state, "with": shown_number}
+
+
+def _messages(world: World, number: str) -> list[dict[str, Any]]:
+    on_phone = [one for one in world.state.messages.values() if one.phone == number]
+    return [shown_message(message) for message in on_phone[-MOST_MESSAGES:]]
+
+
+def shown_message(message: Message) -> dict[str, Any]:
+    """Return a message as a phone shows it."""
+    return {
+        "id": message.id,
+        "direction": message.direction,
+        "from": message.sender,
+        "to": message.to,
+        "text": message.text,
+        "at": iso(message.at),
+        "status": message.status,
+        "cost": message.cost,
+        "link_id": message.link_id,
+        "channel": message.channel,
+        "is_read": message.is_read,
+    }

@@ -1,0 +1,139 @@
+"""The control API of the whole: log, faults, settings, clock, reset."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from emulator.control.phones import shown_message
+from emulator.control.reading import given, number_of
+from emulator.errors import NotFound, Refused
+from emulator.here import the_world
+from emulator.state import Message
+from emulator.world import World
+
+MOST_WAIT_S = 60.0
+# Whoever advances the clock waits so long for what is done on the way.
+PATIENCE_S = 300.0
+MOST_ADVANCE_S = 400 * 86_400
+MOST_SCALE = 100_000
+
+
+bp = Blueprint("world", __name__, url_prefix="/control")
+
+
+@bp.post("/reset")
+def reset() -> Response:
+    """All is as new."""
+    world = the_world()
+    world.reset()
+    return jsonify(reset=True)
+
+
+@bp.get("/messages/latest")
+def latest() -> Response:
+    """The newest message that a phone got, waited for if asked to."""
+    world = the_world()
+    number = number_of(request.args.get("to", ""))
+    wait_s = min(_number(request.args.get("wait", "0"), "wait", 0, 10**6), MOST_WAIT_S)
+
+    def found() -> Message | None:
+        got = [one for one in world.state.messages.values() if one.direction == "in" and number in ("", one.phone)]
+        return got[-1] if got else None
+
+    world.wait_for(lambda: found() is not None, wait_s)
+    with world.lock:
+        message = found()
+    if message is None:
+        raise NotFound(f"{number or 'No phone'} got no message" + (f" within {wait_s:g} s" if wait_s else ""))
+    return jsonify(shown_message(message))
+
+
+@bp.get("/log")
+def log() -> Response:
+    """What went over the line."""
+    world = the_world()
+    return jsonify(world.log.after(int(_number(request.args.get("after", "0"), "after", 0, 10**12))))
+
+
+@bp.get("/faults")
+def faults() -> Response:
+    """What is broken on purpose."""
+    world = the_world()
+    with world.lock:
+        return jsonify(world.faults.shown())
+
+
+@bp.put("/faults")
+def set_faults() -> Response:
+    """Something is broken on purpose, or mended."""
+    world = the_world()
+    body = given()
+    with world.changing():
+        world.faults.change(body)
+        return jsonify(world.faults.shown())
+
+
+@bp.delete("/faults")
+def mend() -> Response:
+    """All is mended."""
+    world = the_world()
+    with world.changing() as state:
+        state.faults.clear()
+        return jsonify(world.faults.shown())
+
+
+@bp.get("/settings")
+def settings() -> Response:
+    """The settings in force."""
+    world = the_world()
+    with world.lock:
+        return jsonify(world.settings.shown())
+
+
+@bp.put("/settings")
+def set_settings() -> Response:
+    """Settings are changed."""
+    world = the_world()
+    body = given()
+    with world.changing():
+        world.settings.change(body)
+        return jsonify(world.settings.shown())
+
+
+@bp.get("/clock")
+def clock() -> Response:
+    """The time."""
+    world = the_world()
+    return jsonify(_time(world))
+
+
+@bp.post("/clock")
+def set_clock() -> Response:
+    """Time is moved, or runs at another speed."""
+    world = the_world()
+    body = given()
+    if set(body) - {"advance", "scale", "reset"} or not body:
+        raise Refused('The body must be {"advance": seconds}, {"scale": n} or {"reset": true}')
+    is_over = True
+    if body.get("reset"):
+        world.timetable.reset_clock()
+    if "scale" in body:
+        world.timetable.set_scale(_number(body["scale"], "scale", 0.001, MOST_SCALE))
+    if "advance" in body:
+        is_over = world.timetable.advance(_number(body["advance"], "advance", 0, MOST_ADVANCE_S), PATIENCE_S)
+    with world.changing():
+        return jsonify(_time(world) | ({} if is_over else {"advancing": True}))
+
+
+def _time(world: World) -> dict[str, Any]:
+    return {"now": world.now_iso(), "scale": world.clock.scale}
+
+
+def _number(value: Any, name: str, least: float, most: float) -> float:
+    try:
+        number = float(value) if not isinstance(value, bool) else float("nan")
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not least <= number <= most:
+        raise Refused(f"'{name}' must be a number from {least:g} to {most:g}, not {value!r:.40}")
+    return number
