@@ -43,24 +43,27 @@ def main(ctx: click.Context, port: int, host: str, token: str, state: Path | Non
         settings = Settings()
         settings.change(given)
         free = first_free(host, port)
-        world, store = _world(settings, host, free, state)
+        world = World(DOERS, settings, f"http://{_reached_at(host)}:{free}")
+        store = Store(world, state) if state else None
+        said = store.load() if store else ""
         server = Server(host, free, create_app(world, host))
     except (Refused, PortTaken, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     if free != port:
         click.echo(f"Port {port} is in use (maybe another emulator): this one takes {free}.", err=True)
+    if said:
+        click.echo(said, err=True)
+    if world.state.faults:
+        click.echo(f"The emulator breaks things on purpose: {', '.join(world.state.faults)} (set-fault NAME=off mends)", err=True)
     if not quiet:
         click.echo(f"Emulator of Africa's Talking at {world.own_url}/ (callbacks go to {settings.app_url}). Ctrl+C stops it.")
     _serve(server, world, store)
 
 
-def _world(settings: Settings, host: str, port: int, state: Path | None) -> tuple[World, Store | None]:
-    reached_at = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
-    world = World(DOERS, settings, f"http://{reached_at}:{port}")
-    store = Store(world, state) if state else None
-    if store:
-        store.load()
-    return world, store
+def _reached_at(host: str) -> str:
+    if host in EVERYWHERE:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _serve(server: Server, world: World, store: Store | None) -> None:

@@ -115,13 +115,22 @@ class Step:
 
 
 @dataclass
-class Action:
-    """One action of a document of instructions. prompt: what its child, if any, lets hear."""
+class Prompt:
+    """A Say or Play that a question begins with."""
 
     name: str
     attributes: dict[str, str] = field(default_factory=dict)
     text: str = ""
-    prompt: list["Action"] = field(default_factory=list)
+
+
+@dataclass
+class Action:
+    """One action of a document of instructions. prompt: what is heard before it waits, one at most."""
+
+    name: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    text: str = ""
+    prompt: list[Prompt] = field(default_factory=list)
 
 
 @dataclass

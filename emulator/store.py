@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from cattrs import Converter
-from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from cattrs.errors import BaseValidationError
 
 from emulator.state import State
 from emulator.world import World
@@ -29,25 +29,44 @@ class Store:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="store", daemon=True)
 
-    def load(self) -> None:
-        """Make the world what the file says, if there is one. Raises ValueError for a file that is not one of ours."""
+    def load(self) -> str:
+        """Make the world what the file says, if there is one; return what a person should know of it, "" for nothing.
+
+        A file that cannot be read is put aside: it may be of another version, or of another program.
+        """
         if not self._path.exists():
-            return
+            return ""
         try:
             state = _converter.structure(json.loads(self._path.read_text()), State)
-        except (ValueError, KeyError, TypeError, BaseValidationError, ForbiddenExtraKeysError) as error:
-            raise ValueError(f"{self._path} does not hold the state of an emulator of this version") from error
+        except (ValueError, KeyError, TypeError, AttributeError, BaseValidationError):
+            aside = self._path.with_name(f"{self._path.name}.unreadable")
+            self._path.replace(aside)
+            return (
+                f"{self._path.name} does not hold the state of an emulator of this version. It is put aside as {aside.name}; all is as new."
+            )
+        self._take(state)
+        return ""
+
+    def _take(self, state: State) -> None:
         world = self._world
         with world.changing():
-            addresses = {name: getattr(world.settings, name) for name in ("app_url", "token", "ussd_code", "short_code", "voice_number")}
-            world.state = state
             # Where things are is said by whoever starts it.
+            addresses = {name: getattr(world.settings, name) for name in ("app_url", "token", "ussd_code", "short_code", "voice_number")}
             vars(state.settings).update(addresses)
+            world.state = state
             world.clock.restore(state.ahead_s, state.scale)
             world.timetable.restore(state.tasks)
-            for session in state.sessions.values():
-                session.is_asking = False
+            self._go_on(state)
             state.tasks = []
+
+    def _go_on(self, state: State) -> None:
+        """Take up what was under way when the file was written: nobody waits for those answers any more."""
+        for session in state.sessions.values():
+            session.is_asking = False
+        asked = {task.args["call_id"] for task in state.tasks if task.name == "call.ask"}
+        for call in state.calls.values():
+            if call.asking is not None and call.id not in asked:
+                self._world.later(0.0, "call.ask", call.id, call_id=call.id)
 
     def start(self) -> None:
         """Begin to write what changes."""

@@ -10,7 +10,7 @@ from typing import Any
 from emulator import line
 from emulator.caller import Said
 from emulator.clock import at_time
-from emulator.state import Action, Call, Leg
+from emulator.state import Action, Call, Leg, Prompt
 from emulator.voice import calls
 from emulator.voice.script import BadScript, read, wrong_with
 from emulator.world import World
@@ -92,7 +92,7 @@ def go_on(world: World, call_id: str, turn: int) -> None:
             proceed(world, call)
 
 
-def _let_hear(world: World, call: Call, prompt: Action) -> float:
+def _let_hear(world: World, call: Call, prompt: Action | Prompt) -> float:
     """Let the person hear one Say or Play; return the seconds that it takes."""
     rate = world.settings.speech_chars_per_s
     if prompt.name == "Play":

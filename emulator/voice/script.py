@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from emulator.state import Action
+from emulator.state import Action, Prompt
 
 MOST_LETTERS = 64 * 1024
 PROMPTS = ("Say", "Play")
@@ -131,10 +131,11 @@ def _action(node: _Node, notes: list[str]) -> Action | None:
     return action
 
 
-def _prompt(node: _Node, notes: list[str]) -> list[Action]:
+def _prompt(node: _Node, notes: list[str]) -> list[Prompt]:
     if len(node.children) > 1 or any(child.name not in PROMPTS for child in node.children):
         raise BadScript(f"<{node.name}> on line {node.line} takes one <Say> or one <Play>")
-    return [action for child in node.children if (action := _action(child, notes))]
+    found = [action for child in node.children if (action := _action(child, notes))]
+    return [Prompt(action.name, action.attributes, action.text) for action in found]
 
 
 def _spoken(node: _Node) -> str:

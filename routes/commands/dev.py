@@ -1,9 +1,9 @@
 """flask dev: everything for one developer, from one command."""
 
 import json
-import os
 import socket
 import sys
+from urllib.parse import urlsplit
 
 import click
 from flask import current_app
@@ -13,20 +13,27 @@ from flask_migrate import upgrade
 from app import VERSION
 from app.config import CannotStart, Settings, cautions, child_environment, money_cautions, refuse_public_debugger
 from app.reach import check_database
+from routes.commands.children import Child, run_together
 from routes.home import PRODUCTS
 from services.tunnel import public_address
 
 MEANING = {"emulator": "nothing leaves this machine", "sandbox": "Africa's Talking's sandbox", "live": "money moves"}
 
 
+# Ports above its own where the emulator looks for a free one
+MOST_PORTS = 50
+EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
+
+
 @click.command("dev")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the web process; PORT, else 9000.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--no-emulator", is_flag=True, help="Do not start the emulator, which is started in emulator mode only.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the app in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print the banner and every log line as JSON.")
 @with_appcontext
-def dev(port: int | None, host: str, open_browser: bool, as_json: bool) -> None:
-    """Bring the database up to date and run the app, with a line for every callback.
+def dev(port: int | None, host: str, no_emulator: bool, open_browser: bool, as_json: bool) -> None:
+    """Bring the database up to date and run the app and the emulator, with a line for every callback.
 
     Example: flask dev --port 9002
     """
@@ -37,46 +44,87 @@ def dev(port: int | None, host: str, open_browser: bool, as_json: bool) -> None:
         check_database(settings)
     except CannotStart as reason:
         raise click.ClickException(str(reason)) from reason
-    _insist_on_free(host, port)
+    if not _is_free(host, port):
+        raise click.ClickException(f"Port {port} is in use (maybe another 'flask dev'). Try: flask dev --port {port + 2}")
+    emulator_url = "" if no_emulator else _place_for_emulator(settings, port)
     upgrade()
-    click.echo(json.dumps(_facts(settings, port)) if as_json else _banner(settings, port))
+    click.echo(json.dumps(_facts(settings, port, emulator_url)) if as_json else _banner(settings, port, emulator_url))
     if open_browser:
         click.launch(f"http://localhost:{port}/")
     sys.stdout.flush()
-    extra = {"LOG_FORMAT": "json"} if as_json else {}
-    environment = child_environment(TRUSTED_PROXIES="1") | {"PORT": str(port)} | extra
-    # The web process takes this one's place: one stream of lines, and Ctrl+C reaches it.
-    arguments = ["--bind", f"{host}:{port}", "--workers", "1", "--access-logfile", "/dev/null", "--log-level", "error"]
-    os.execve(sys.executable, [sys.executable, "-m", "gunicorn", *arguments], environment)
+    children = [_web(host, port, emulator_url, as_json)]
+    if emulator_url:
+        children.append(_emulator(settings, host, port, emulator_url))
+    raise SystemExit(run_together(children))
 
 
-def _insist_on_free(host: str, port: int) -> None:
-    with socket.socket() as probe:
+def _web(host: str, port: int, emulator_url: str, as_json: bool) -> Child:
+    environment = child_environment(TRUSTED_PROXIES="1") | {"PORT": str(port)} | ({"LOG_FORMAT": "json"} if as_json else {})
+    if emulator_url:
+        environment["EMULATOR_URL"] = emulator_url
+    bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    arguments = ["--bind", bind, "--workers", "1", "--access-logfile", "/dev/null", "--log-level", "error"]
+    return Child("web process", [sys.executable, "-m", "gunicorn", *arguments], environment)
+
+
+def _emulator(settings: Settings, host: str, port: int, url: str) -> Child:
+    reached_at = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+    options = {
+        "--port": str(urlsplit(url).port),
+        "--app-url": f"http://{reached_at}:{port}",
+        "--state": str(settings.instance_dir / "emulator.json"),
+        "--ussd-code": settings.at_ussd_code,
+        "--short-code": settings.at_shortcode,
+        "--voice-number": settings.at_voice_number,
+    }
+    words = [word for option in options.items() for word in option]
+    # Not an argument: those can be read by everybody on this machine.
+    environment = child_environment() | {"CALLBACK_TOKEN": next(iter(settings.callback_token), "")}
+    return Child("emulator", [sys.executable, "-m", "emulator", "--quiet", *words], environment)
+
+
+def _place_for_emulator(settings: Settings, port: int) -> str:
+    """Return the address where the emulator will answer: the one of the settings, or with the next free port; "" for none."""
+    parts = urlsplit(settings.emulator_url)
+    is_here = parts.hostname in ("localhost", "127.0.0.1") and parts.scheme == "http"
+    if settings.at_mode != "emulator" or settings.at_base_url != settings.emulator_url or not is_here:
+        return ""
+    wanted = parts.port or 80
+    for candidate in range(wanted, min(wanted + MOST_PORTS, 65536)):
+        if candidate != port and _is_free("127.0.0.1", candidate):
+            return f"http://127.0.0.1:{candidate}"
+    raise click.ClickException(f"Ports {wanted} to {wanted + MOST_PORTS - 1} are all in use. Set EMULATOR_URL, or: flask dev --no-emulator")
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            raise click.ClickException(f"Port {port} is in use (maybe another 'flask dev'). Try: flask dev --port {port + 2}") from error
+        except OSError:
+            return False
+    return True
 
 
-def _facts(settings: Settings, port: int) -> dict[str, object]:
+def _facts(settings: Settings, port: int, emulator_url: str) -> dict[str, object]:
     public = public_address(settings)
     return {
         "version": VERSION,
         "mode": settings.at_mode,
         "url": f"http://localhost:{port}",
+        "phone": f"{emulator_url}/" if emulator_url else None,
         "services": [f"/api/{product}" for product in PRODUCTS],
         "public_url": public.url or None,
         "warnings": [*cautions(settings), *money_cautions(settings)],
     }
 
 
-def _banner(settings: Settings, port: int) -> str:
+def _banner(settings: Settings, port: int, emulator_url: str) -> str:
     public = public_address(settings)
     keys = (
         ""
         if settings.at_mode != "emulator"
-        else "Keys        AT_API_KEY not set: emulator mode. Copy .env.example to .env for the sandbox or live.\n  "
+        else "Keys        AT_API_KEY not set: using the emulator. Copy .env.example to .env for the sandbox or live.\n  "
     )
     callbacks = "".join(f"Callbacks   {caution}\n  " for caution in cautions(settings))
     calls = "" if settings.at_base_url in ("", settings.emulator_url) else f"Calls go to {settings.at_base_url} (AT_BASE_URL)\n  "
@@ -85,8 +133,18 @@ def _banner(settings: Settings, port: int) -> str:
   Pokea {VERSION}                    mode: {settings.at_mode.upper()} ({MEANING[settings.at_mode]})
 
   App         http://localhost:{port}/
-  Services    {"  ".join(f"/api/{product}" for product in PRODUCTS)}
+  {_phone(settings, emulator_url)}Services    {"  ".join(f"/api/{product}" for product in PRODUCTS)}
   Public URL  {public.url or f"none yet. Start one:  ngrok http {port}"}
   {callbacks}{calls}{keys}
   Waiting for callbacks. Make one:  flask trigger sms.incoming_message        (Ctrl+C to stop)
 """
+
+
+def _phone(settings: Settings, url: str) -> str:
+    if not url:
+        return ""
+    line = f"Phone       {url.replace('127.0.0.1', 'localhost')}/               dial {settings.at_ussd_code} to try USSD\n  "
+    if url == settings.emulator_url.replace("localhost", "127.0.0.1"):
+        return line
+    taken = f"            (port {urlsplit(settings.emulator_url).port} is in use; in other terminals: export EMULATOR_URL={url})\n  "
+    return line + taken

@@ -1,0 +1,86 @@
+"""Runs several programs as children of one command: one stream of lines, one stop for all."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+from app.config import ROOT
+
+POLL_S = 0.1
+# As long as gunicorn lets requests finish, and a little more.
+PATIENCE_S = 45.0
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Source: prctl(2), PR_SET_PDEATHSIG.
+_DIE_WITH_PARENT = 1
+
+
+@dataclass(frozen=True)
+class Child:
+    """A program to run. name: what it is called when it ends by itself."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+
+
+def run_together(children: list[Child]) -> int:
+    """Run all until one ends, or this process is told to stop; end the others, and return the exit code for it all."""
+    stopping: list[int] = []
+    for number in STOPS:
+        signal.signal(number, lambda received, _frame: stopping.append(received))
+    running = {child.name: _start(child) for child in children}
+    ended: dict[str, int] = {}
+    while not stopping and not ended:
+        time.sleep(POLL_S)
+        ended = {name: code for name, process in running.items() if (code := process.poll()) is not None}
+    for name, code in ended.items():
+        click.echo(f"The {name} ended by itself (exit {code}), so all is stopped.", err=True)
+    _end(list(running.values()), stopping)
+    return 1 if ended else 0
+
+
+def _start(child: Child) -> subprocess.Popen[bytes]:
+    # In a session of its own, so that Ctrl+C reaches this process alone, which ends them in order.
+    return subprocess.Popen(  # noqa: S603 - our own programs
+        child.command,
+        cwd=ROOT,
+        env=child.environment,
+        start_new_session=True,
+        preexec_fn=_tied_to(os.getpid()),  # noqa: PLW1509
+    )
+
+
+def _tied_to(parent: int) -> Callable[[], None] | None:
+    """Return what a child does before it begins, so that it is told to end when this process is killed; None where nothing can."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is None:
+        return None
+
+    def tie() -> None:
+        # Only system calls: other threads may hold any lock in this moment.
+        prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return tie
+
+
+def _end(processes: list[subprocess.Popen[bytes]], stopping: list[int]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    asked = len(stopping)
+    ends = time.monotonic() + PATIENCE_S
+    # Asked once more, it does not wait for requests that are under way.
+    while any(process.poll() is None for process in processes) and time.monotonic() < ends and len(stopping) <= max(asked, 1):
+        time.sleep(POLL_S)
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
