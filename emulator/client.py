@@ -35,6 +35,10 @@ class Control:
             raise Answered(answer.status_code, str(data.get("error", data)))
         return data
 
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._session.close()
+
     def reset(self) -> None:
         """Make all as new."""
         self.ask("POST", "/reset")

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import struct
 from typing import Any
 
 from flask import Flask
@@ -24,6 +25,10 @@ class _Handler(WSGIRequestHandler):
         """Name the server as Africa's Talking's names itself in recorded answers."""
         return "akka-http"
 
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        """End a connection that is not to be answered, instead of waiting for its next request."""
+        self.close_connection = True
+
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing: the emulator has a log of its own."""
 
@@ -37,6 +42,14 @@ class Server(ThreadedWSGIServer):
     def __init__(self, host: str, port: int, app: Flask) -> None:
         # Its own constructor ends the process when the port is taken.
         super().__init__(host, port, app, handler=_Handler, fd=_listening(host, port).detach())
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection: politely, unless it is to be reset."""
+        is_reset, _ = struct.unpack("ii", request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
+        if is_reset:
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -144,34 +144,34 @@ class Timetable:
             return self._changed.wait_for(lambda: self._advance_to is None or self._is_stopped, patience_s)
 
     def _keep(self) -> None:
-        while True:
-            with self._changed:
-                if self._is_stopped:
-                    return
-                due, is_advancing = self._take_due()
-            for task in due:
-                self.strands.run(task.strand, lambda task=task: self._do(task))  # type: ignore[misc]
+        while not self._is_stopped:
+            is_advancing = self._advance_to is not None
             if is_advancing:
                 # What is being done may add what is due before the next moment.
                 self.strands.wait_until_idle(60)
+            with self._changed:
+                has_begun = self._advance_to is not None and not is_advancing
+                due = [] if self._is_stopped or has_begun else self._take_due()
+            for task in due:
+                self.strands.run(task.strand, lambda task=task: self._do(task))  # type: ignore[misc]
 
-    def _take_due(self) -> tuple[list[Task], bool]:
-        """Return what is due now, waiting for a change when nothing is; and whether time is being advanced."""
+    def _take_due(self) -> list[Task]:
+        """Return what is due now, waiting for a change when nothing is."""
         first = self._heap[0][0] if self._heap else None
         if self._advance_to is not None:
             if first is None or first > self._advance_to:
                 self.clock.release(self._advance_to)
                 self._advance_to = None
                 self._changed.notify_all()
-                return [], False
+                return []
             self.clock.hold(max(first, self.clock.now()))
         else:
             wait_s = None if first is None else (first - self.clock.now()) / self.clock.scale
             if wait_s is None or wait_s > 0:
                 self._changed.wait(wait_s)
-                return [], False
+                return []
         due = []
         while self._heap and self._heap[0][0] <= self.clock.now():
             _, number = heapq.heappop(self._heap)
             due.append(self._tasks.pop(number))
-        return due, self._advance_to is not None
+        return due

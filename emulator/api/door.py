@@ -7,6 +7,7 @@ by inference.
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -58,8 +59,18 @@ def _go_out(answer: Response) -> Response:
         answer = _broken(world, answer)
     ms = round(1000 * (time.monotonic() - g.began))
     body = request.get_data(as_text=True) or request.query_string.decode("utf-8", "replace")
-    text = answer.get_data(as_text=True)
-    world.log.add(world.now_iso(), "in", request.method, request.path, answer.status_code, ms, body, text, g.explanation)
+    text = "" if answer.is_streamed else answer.get_data(as_text=True)
+    world.log.add(
+        world.now_iso(),
+        "in",
+        request.method,
+        request.path,
+        None if answer.is_streamed else answer.status_code,
+        ms,
+        body,
+        text,
+        g.explanation,
+    )
     return answer
 
 
@@ -95,18 +106,19 @@ def _broken(world: World, answer: Response) -> Response:
 def _silent(is_hanging: bool) -> Response:
     """Answer nothing: wait until the caller gives up, or break the connection."""
     connection: socket.socket = request.environ["werkzeug.socket"]
-    if is_hanging:
-        g.explanation = "done, and never answered on purpose"
-        connection.settimeout(MOST_HANG_S)
-        with suppress(OSError):
-            connection.recv(1)
-    else:
-        g.explanation = "done, and the connection broken on purpose"
-    # Closed with a reset, whatever the server writes after this.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.shutdown(socket.SHUT_RD)
-    connection.close()
-    return Response(status=499)
+    g.explanation = f"done, and {'never answered' if is_hanging else 'the connection broken'} on purpose"
+
+    def nothing() -> Iterator[bytes]:
+        if is_hanging:
+            connection.settimeout(MOST_HANG_S)
+            with suppress(OSError):
+                connection.recv(1)
+        # Closed at once, with a reset.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise ConnectionAbortedError
+        yield b""
+
+    return Response(nothing(), 499)
 
 
 def given(*names: str, optional: tuple[str, ...] = ()) -> dict[str, Any]:
