@@ -37,7 +37,8 @@ class Store:
         if not self._path.exists():
             return ""
         try:
-            state = _converter.structure(json.loads(self._path.read_text()), State)
+            plain = json.loads(self._path.read_text())
+            state = _converter.structure(plain | {}, State)
         except (ValueError, KeyError, TypeError, AttributeError, BaseValidationError):
             aside = self._path.with_name(f"{self._path.name}.unreadable")
             self._path.replace(aside)

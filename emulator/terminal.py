@@ -55,8 +55,8 @@ def ussd(control: Control, code: str, number: str, answers: str | None, as_json:
     """
     say = _quiet if as_json else click.echo
     typed = _typed(answers, "answer")
-    say(f"{number} dials {code}")
     screen = control.dial(number, code)
+    say(f"{number} dials {code}")
     say(_screen(screen))
     while screen["open"]:
         text = next(typed, None)

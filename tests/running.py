@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import requests
 
+from emulator.client import Control
 from tests.conftest import missing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -150,3 +151,33 @@ class OwnPostgres:
         """Return the number that a query gives."""
         with psycopg.connect(self.url, connect_timeout=5) as connection:
             return connection.execute(query).fetchone()[0]
+
+
+class Emulator:
+    """python -m emulator, as it is run."""
+
+    def __init__(self, folder: Path, app_url: str, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"emulator-{self.port}.log"
+        self.command = [sys.executable, "-m", "emulator", "--port", str(self.port), "--app-url", app_url, *options]
+        self.control = Control(self.url)
+
+    def __enter__(self) -> "Emulator":
+        environment = {name: value for name, value in os.environ.items() if name != "CALLBACK_TOKEN"}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        wait_until(self.answers, 20, "the start of the emulator")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.control.close()
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+    def answers(self) -> bool:
+        """Whether it answers at all."""
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=1).status_code == 200
+        except requests.RequestException:
+            return False

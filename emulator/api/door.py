@@ -54,6 +54,9 @@ def _come_in() -> Response | None:
 
 def _go_out(answer: Response) -> Response:
     world = the_world()
+    if "began" not in g:
+        # It was refused before it came to this door.
+        return answer
     _note(answer)
     if answer.status_code < 400:
         answer = _broken(world, answer)

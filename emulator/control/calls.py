@@ -16,14 +16,25 @@ MOST_SPOKEN_S = 3600
 bp = Blueprint("calls", __name__, url_prefix="/control/calls")
 
 
-def after(call_id: str, act: Callable[[Call], None]) -> Response:
-    """Act, wait until the application said what comes next, and show the call."""
+def settled(call: Call) -> Response:
+    """Wait until the application said what comes next, and show the call."""
     world = the_world()
-    call = calls.find(world, call_id)
-    act(call)
     world.wait_for(lambda: call.asking is None, world.settings.answer_within_s + 2)
     with world.lock:
         return jsonify(calls.shown(world, call))
+
+
+def _after(call_id: str, act: Callable[[Call], None]) -> Response:
+    """Act, and show what the application says to that."""
+    call = calls.find(the_world(), call_id)
+    act(call)
+    return settled(call)
+
+
+def _after_question(call_id: str, act: Callable[[Call], None]) -> Response:
+    """Act, once the application said what it waits for, and show what it says to that."""
+    settled(calls.find(the_world(), call_id))
+    return _after(call_id, act)
 
 
 @bp.get("")
@@ -47,7 +58,7 @@ def answer(call_id: str) -> Response:
     """A phone that rings is answered."""
     world = the_world()
     phone = _phone()
-    return after(call_id, lambda call: hands.answer(world, call, phone))
+    return _after(call_id, lambda call: hands.answer(world, call, phone))
 
 
 @bp.post("/<call_id>/reject")
@@ -55,7 +66,7 @@ def reject(call_id: str) -> Response:
     """A phone that rings is not taken."""
     world = the_world()
     phone = _phone()
-    return after(call_id, lambda call: hands.reject(world, call, phone))
+    return _after(call_id, lambda call: hands.reject(world, call, phone))
 
 
 @bp.post("/<call_id>/digits")
@@ -63,7 +74,7 @@ def digits(call_id: str) -> Response:
     """Keys are pressed."""
     world = the_world()
     keys = text_of(given(), "digits")
-    return after(call_id, lambda call: hands.press(world, call, keys))
+    return _after_question(call_id, lambda call: hands.press(world, call, keys))
 
 
 @bp.post("/<call_id>/record")
@@ -73,7 +84,7 @@ def record(call_id: str) -> Response:
     seconds = given().get("seconds", 3)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MOST_SPOKEN_S:
         raise Refused(f"'seconds' must be a number above 0, {MOST_SPOKEN_S} at most")
-    return after(call_id, lambda call: hands.speak(world, call, float(seconds)))
+    return _after_question(call_id, lambda call: hands.speak(world, call, float(seconds)))
 
 
 @bp.post("/<call_id>/hangup")
@@ -81,7 +92,7 @@ def hang_up(call_id: str) -> Response:
     """Somebody hangs up."""
     world = the_world()
     phone = _phone()
-    return after(call_id, lambda call: hands.hang_up(world, call, phone))
+    return _after(call_id, lambda call: hands.hang_up(world, call, phone))
 
 
 def _phone() -> str | None:

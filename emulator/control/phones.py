@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from emulator import payments, sms, ussd
 from emulator.clock import iso
+from emulator.control.calls import settled
 from emulator.control.reading import given, number_of, text_of
 from emulator.errors import Refused
 from emulator.here import the_world
@@ -103,8 +104,7 @@ def call(number: str) -> tuple[Response, int]:
     to = text_of(given(), "to").strip()
     if not to:
         raise Refused("'to' must be the account's number")
-    made = calls.dial(world, number_of(number), number_of(to))
-    return jsonify(calls.shown(world, made)), 201
+    return settled(calls.dial(world, number_of(number), number_of(to))), 201
 
 
 @bp.post("/<number>/opt-out")

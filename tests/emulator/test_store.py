@@ -1,0 +1,125 @@
+"""The state outlives a restart, and a file that is not one does not stand in the way."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from emulator import create_app
+from emulator.client import Control
+from emulator.doers import DOERS
+from emulator.server import Server, first_free
+from emulator.settings import Settings
+from emulator.store import Store
+from emulator.world import World
+from tests.emulator.conftest import Receiver, Running
+from tests.running import free_port
+
+ME, YOU = "+254711000017", "+254711000018"
+
+
+@contextmanager
+def kept(path: Path, app_url: str) -> Iterator[tuple[Control, World]]:
+    """An emulator that keeps its state in a file; at the end it is stopped as by a signal."""
+    port = free_port()
+    world = World(DOERS, Settings(app_url=app_url), f"http://127.0.0.1:{port}")
+    store = Store(world, path)
+    store.load()
+    server = Server("127.0.0.1", port, create_app(world))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    world.timetable.start()
+    store.start()
+    control = Control(world.own_url)
+    yield control, world
+    control.close()
+    server.shutdown()
+    server.server_close()
+    world.timetable.stop()
+    store.stop()
+
+
+def whole(control: Control) -> dict:
+    """All that can be seen, but for what time alone changes."""
+    seen = {name: control.ask("GET", f"/{name}") for name in ("phones", "faults", "settings", "calls")}
+    seen["each"] = {one["number"]: control.phone(one["number"]) for one in seen["phones"]["phones"]}
+    return json.loads(json.dumps(seen, sort_keys=True), parse_float=lambda _: 0)
+
+
+def test_all_is_there_after_a_restart(tmp_path: Path, emulator: Running, receiver: Receiver) -> None:
+    receiver.answers["/api/ussd/session"] = (200, "CON more")
+    receiver.answers["/api/voice/instruct"] = (
+        200,
+        '<Response><GetDigits numDigits="4" timeout="500"><Say>Your PIN</Say></GetDigits></Response>',
+    )
+    path = tmp_path / "emulator.json"
+    with kept(path, receiver.url) as (control, _):
+        control.settings(speech_chars_per_s=0, magic_numbers={"777": "rejected"}, carriers={"+25470": "Airtel Kenya"}, balance="KES 77.50")
+        control.faults(late={"value": 5, "only": ["sms.opt_out"], "times": 3})
+        control.clock(advance=3600)
+        session = control.dial(ME, "*384*1234#")["session"]
+        control.text(ME, "12345", "Hello")
+        control.ask("POST", f"/phones/{ME}/subscriptions", {"shortCode": "12345", "keyword": "NEWS"})
+        call = control.call(YOU, "+254711082000")["call"]
+        control.act(call, "digits", digits="12")
+        order = {"username": "s", "to": ME, "message": "Hello"}
+        requests.post(f"{control.url}/version1/messaging", data=order, headers={"apiKey": "k"}, timeout=5)
+        checkout = {"username": "s", "productName": "duka", "phoneNumber": ME, "currencyCode": "KES", "amount": 10}
+        requests.post(f"{control.url}/mobile/checkout/request", json=checkout, headers={"apiKey": "k"}, timeout=5)
+        receiver.wait("/api/sms/delivery-reports")
+        before = whole(control)
+    with kept(path, receiver.url) as (control, world):
+        assert whole(control) == before
+        assert 3500 < world.clock.ahead_s < 3700
+        assert control.reply(ME, session, "1")["screen"] == "more"
+        receiver.answers["/api/voice/instruct"] = (200, "<Response/>")
+        assert control.act(call, "digits", digits="34")["state"] == "ended"
+        assert dict(receiver.at("/api/voice/instruct")[-1].fields)["dtmfDigits"] == "1234"
+        prompt = control.phone(ME)["payment_prompts"][0]["id"]
+        assert control.ask("POST", f"/phones/{ME}/payments/{prompt}", {"pin": True})["status"] == "Success"
+
+
+def test_what_was_due_is_done_after_a_restart(tmp_path: Path, emulator: Running, receiver: Receiver) -> None:
+    path = tmp_path / "emulator.json"
+    receiver.answers["/api/sms/twoway"] = (500, "no")
+    with kept(path, receiver.url) as (control, _):
+        control.text(ME, "12345", "Hello")
+        receiver.wait("/api/sms/twoway")
+    with kept(path, receiver.url) as (control, _):
+        control.clock(advance=180)
+        assert len(receiver.at("/api/sms/twoway")) == 4
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda path: path.write_text("{"),
+        lambda path: path.write_text("[]"),
+        lambda path: path.write_text('{"phones": 5}'),
+        lambda path: path.write_bytes(b"\xff\xfe"),
+        lambda path: path.write_text(""),
+    ],
+    ids=["half", "list", "shape", "bytes", "empty"],
+)
+def test_a_file_that_is_no_state_is_put_aside(tmp_path: Path, break_it: Callable[[Path], object]) -> None:
+    path = tmp_path / "emulator.json"
+    break_it(path)
+    world = World(DOERS, Settings(), "http://127.0.0.1:1")
+    said = Store(world, path).load()
+    assert "put aside as emulator.json.unreadable" in said
+    assert not path.exists()
+    assert (tmp_path / "emulator.json.unreadable").exists()
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    world = World(DOERS, Settings(), "http://127.0.0.1:1")
+    Store(world, tmp_path / "deep" / "emulator.json").save()
+    assert (tmp_path / "deep" / "emulator.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_taken_port_is_passed_over(emulator: Running) -> None:
+    taken = int(emulator.url.rpartition(":")[2])
+    assert first_free("127.0.0.1", taken) > taken
