@@ -9,6 +9,7 @@ from emulator.caller import Said
 from emulator.errors import Refused
 from emulator.ids import AIRTIME, new_id
 from emulator.networks import is_number
+from emulator.once import DUPLICATE, is_repeat
 from emulator.settings import CURRENCY, money, read_sum
 from emulator.state import Transaction, keep
 from emulator.world import World
@@ -16,8 +17,6 @@ from emulator.world import World
 DISCOUNT = Decimal("0.04")
 # In shillings. Sources: Africa's Talking's .Net SDK (most), its currencies as other SDKs have them (least).
 LEAST, MOST = Decimal(5), Decimal(10_000)
-DUPLICATE = "A duplicate request was received within the last 5 minutes"
-KEY_LASTS_S = 24 * 3600
 VERDICTS = ("Validated", "Failed")
 NO_VERDICT = 'a validation must be answered with 200 and {"status":"Validated"} or {"status":"Failed"}'
 SOURCE_ADDRESS = "127.0.0.1"
@@ -26,11 +25,9 @@ DELIVERED_AFTER_S = 1.0
 
 def send(world: World, recipients: list[dict[str, Any]], key: str) -> dict[str, Any]:
     """Send airtime to several and return the whole answer. A key that was seen is answered as a duplicate."""
-    with world.changing() as state:
-        if key and world.now() - state.keys.get(key, -KEY_LASTS_S) < KEY_LASTS_S:
+    with world.changing():
+        if is_repeat(world, key):
             return _answer([], Decimal(0), Decimal(0), DUPLICATE)
-        if key:
-            keep(state.keys, key, world.now())
         sent = [_send_one(world, one) for one in recipients]
     accepted = [transaction for _, transaction in sent if transaction]
     for transaction in accepted:

@@ -26,7 +26,7 @@ class Caller:
     """Posts to the application. Safe for many threads."""
 
     def __init__(self) -> None:
-        self._pool = urllib3.PoolManager(num_pools=8, maxsize=4)
+        self._pool = urllib3.PoolManager(num_pools=8, maxsize=256)
 
     def post(self, url: str, body: bytes, headers: dict[str, str], within_s: float) -> Said:
         """Post, and return the answer, or why there is none within so many seconds."""

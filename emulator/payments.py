@@ -9,6 +9,7 @@ from emulator.clock import at_time
 from emulator.errors import NotFound, Refused
 from emulator.ids import PAYMENTS, new_id, new_uuid
 from emulator.networks import is_number
+from emulator.once import DUPLICATE, is_repeat
 from emulator.settings import CURRENCY, money, read_sum
 from emulator.state import Transaction, keep
 from emulator.world import World
@@ -19,6 +20,7 @@ CHANNEL = "525900"
 DATA_PRICE_PER_MB = Decimal("0.05")
 UNITS = {"MB": 1, "GB": 1024}
 VALIDITIES = ("Day", "Week", "BiWeek", "BiWeekly", "Month", "Quarterly")
+MOST_DATA = 1_000_000
 DONE_AFTER_S = 1.0
 
 
@@ -74,10 +76,11 @@ def pay_in(world: World, number: str, product: str, amount: object, account: str
     return made
 
 
-def pay_out(world: World, product: str, recipients: list[dict[str, Any]]) -> dict[str, Any]:
-    """Pay several people, each after the application validated it."""
+def pay_out(world: World, product: str, recipients: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    """Pay several people, each after the application validated it. A key that was seen pays nobody."""
     with world.changing():
-        entries = [_pay_one(world, product, one) for one in recipients]
+        is_seen = is_repeat(world, key)
+        entries = [_repeated(one) if is_seen else _pay_one(world, product, one) for one in recipients]
     queued = [entry for entry in entries if entry["status"] == "Queued"]
     total = sum((read_sum(entry["value"]) for entry in queued), Decimal(0))
     return {"numQueued": len(queued), "totalValue": money(total), "totalTransactionFee": money(Decimal(0)), "entries": entries}
@@ -111,19 +114,25 @@ def validate(world: World, transaction_id: str, fields: dict[str, Any]) -> None:
         world.later(DONE_AFTER_S, "payment.finish", made.id, transaction_id=made.id, problem=problem)
 
 
-def send_data(world: World, product: str, recipients: list[dict[str, Any]]) -> dict[str, Any]:
-    """Send mobile data to several and return the whole answer."""
+def send_data(world: World, product: str, recipients: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    """Send mobile data to several and return the whole answer. A key that was seen sends nothing."""
     with world.changing():
-        return {"entries": [_send_data_to(world, product, one) for one in recipients]}
+        is_seen = is_repeat(world, key)
+        return {"entries": [_repeated(one) if is_seen else _send_data_to(world, product, one) for one in recipients]}
+
+
+def _repeated(order: dict[str, Any]) -> dict[str, Any]:
+    return {"errorMessage": DUPLICATE, "phoneNumber": str(order.get("phoneNumber", "")), "status": "Failed"}
 
 
 def _send_data_to(world: World, product: str, order: dict[str, Any]) -> dict[str, Any]:
-    number, quantity, unit, validity = (order.get(name, "") for name in ("phoneNumber", "quantity", "unit", "validity"))
-    is_right = unit in UNITS and validity in VALIDITIES and isinstance(quantity, int | float) and quantity > 0
-    if not is_right:
-        return {"errorMessage": "Invalid quantity, unit or validity", "phoneNumber": str(number), "status": "InvalidRequest"}
-    if not is_number(str(number)) or not world.network_of(str(number)).country:
-        return {"errorMessage": "Destination not supported", "phoneNumber": str(number), "status": "NotSupported"}
+    number, unit, validity = (str(order.get(name, "")) for name in ("phoneNumber", "unit", "validity"))
+    quantity = order.get("quantity")
+    is_counted = isinstance(quantity, int | float) and not isinstance(quantity, bool) and 0 < quantity <= MOST_DATA
+    if not is_counted or unit not in UNITS or validity not in VALIDITIES:
+        return {"errorMessage": "Invalid quantity, unit or validity", "phoneNumber": number, "status": "InvalidRequest"}
+    if not is_number(number) or not world.network_of(number).country:
+        return {"errorMessage": "Destination not supported", "phoneNumber": number, "status": "NotSupported"}
     value = Decimal(str(quantity)) * UNITS[unit] * DATA_PRICE_PER_MB
     if world.settings.wallet < value:
         return {"errorMessage": "Insufficient balance", "phoneNumber": number, "status": "Failed"}

@@ -1,7 +1,8 @@
 """What a person or a test can set while the emulator runs, with its checks. Times in seconds of the emulator's clock."""
 
+import re
 from dataclasses import dataclass, field, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from emulator.errors import Refused
@@ -9,6 +10,7 @@ from emulator.kinds import KINDS
 from emulator.networks import NETWORKS
 
 CURRENCY = "KES"
+_SUM = re.compile(r"(?:([A-Za-z]+)\s+)?(-?[0-9]{1,12}(?:\.[0-9]{1,4})?)", re.ASCII)
 # What a number does by its last digits. Any name of a recipient's status in an answer to a message can stand here, too.
 MAGIC = {
     "001": "delivered", "002": "failed", "003": "rejected", "004": "blacklisted", "005": "no_report", "006": "two_reports",
@@ -101,14 +103,13 @@ def money(value: Decimal) -> str:
 
 def read_sum(text: object) -> Decimal:
     """Read `KES 10.50`, `10.50` or a number. Raises Refused."""
-    words = str(text).split()
-    try:
-        value = Decimal(words[-1])
-    except (InvalidOperation, IndexError):
-        raise Refused(f"'{text}' is not a sum of money, as {CURRENCY} 10.50") from None
-    if words[:-1] not in ([], [CURRENCY]) or not value.is_finite() or abs(value) > 10**12:
-        raise Refused(f"'{text}' is not a sum in {CURRENCY}, as {CURRENCY} 10.50")
-    return value
+    found = _SUM.fullmatch(str(text).strip())
+    if not found:
+        raise Refused(f"'{text!s:.40}' is not a sum of money, as {CURRENCY} 10.50")
+    currency, value = found.groups()
+    if currency not in (None, CURRENCY):
+        raise Refused(f"'{text!s:.40}' is not in {CURRENCY}, as {CURRENCY} 10.50 is")
+    return Decimal(value)
 
 
 def _read(name: str, value: Any, default: Any) -> Any:

@@ -207,6 +207,8 @@ class State:
     calls: dict[str, Call] = field(default_factory=dict)
     transactions: dict[str, Transaction] = field(default_factory=dict)
     keys: dict[str, float] = field(default_factory=dict)
+    # Tokens that stand for a key, with the time of their making
+    tokens: dict[str, float] = field(default_factory=dict)
     media: dict[str, list[str]] = field(default_factory=dict)
     # Seconds that each recording lasts, by its name
     recordings: dict[str, float] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from emulator.api.door import asked, given, guard
 from emulator.here import the_world
 from emulator.ids import WEBRTC, new_id
 from emulator.settings import money
+from emulator.state import keep
 
 TOKEN_LASTS_S = 3600
 
@@ -25,7 +26,11 @@ def user() -> Response:
 def token() -> Response:
     """A token that stands for the key."""
     given("username")
-    return jsonify(token=new_id(""), lifetimeInSeconds=TOKEN_LASTS_S)
+    made = new_id("")
+    world = the_world()
+    with world.changing() as state:
+        keep(state.tokens, made, world.now())
+    return jsonify(token=made, lifetimeInSeconds=TOKEN_LASTS_S)
 
 
 @bp.post("/capability-token/request")

@@ -1,14 +1,10 @@
 """Airtime, and what became of it."""
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from emulator import airtime
-from emulator.api.door import given, guard
+from emulator.api.door import given, guard, idempotency_key
 from emulator.here import the_world
-
-# The SDKs' spelling and the documentation's.
-KEY_HEADERS = ("Idempotency-Key", "Idempotence-Key")
-
 
 bp = guard(Blueprint("airtime", __name__))
 
@@ -18,5 +14,4 @@ def send() -> tuple[Response, int]:
     """Airtime for several phones."""
     world = the_world()
     order = given("username", "recipients", optional=("maxNumRetry",))
-    key = next((request.headers[name] for name in KEY_HEADERS if request.headers.get(name)), "")
-    return jsonify(airtime.send(world, airtime.read_recipients(order["recipients"]), key)), 201
+    return jsonify(airtime.send(world, airtime.read_recipients(order["recipients"]), idempotency_key())), 201

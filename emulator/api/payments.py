@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from emulator import payments
-from emulator.api.door import asked, given, guard
+from emulator.api.door import asked, given, guard, idempotency_key
 from emulator.clock import at_time
 from emulator.errors import Refused
 from emulator.here import the_world
@@ -29,7 +29,7 @@ def pay_out() -> tuple[Response, int]:
     """People are paid."""
     world = the_world()
     order = given("username", "productName", "recipients")
-    return jsonify(payments.pay_out(world, str(order["productName"]), _listed(order["recipients"]))), 201
+    return jsonify(payments.pay_out(world, str(order["productName"]), _listed(order["recipients"]), idempotency_key())), 201
 
 
 @bp.post("/mobile/data/request")
@@ -37,7 +37,7 @@ def send_data() -> tuple[Response, int]:
     """People get mobile data."""
     world = the_world()
     order = given("username", "productName", "recipients")
-    return jsonify(payments.send_data(world, str(order["productName"]), _listed(order["recipients"]))), 201
+    return jsonify(payments.send_data(world, str(order["productName"]), _listed(order["recipients"]), idempotency_key())), 201
 
 
 @bp.post("/topup/stash")

@@ -1,6 +1,7 @@
 """The unmodified Node package, in a program that knows the emulator only as its host, while a person uses the phone."""
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -48,7 +49,7 @@ class Program:
         self.process = subprocess.Popen(
             ["node", "app.js"],
             cwd=folder,
-            env={"EMULATOR_URL": emulator.url, "PATH": "/usr/local/bin:/usr/bin:/bin"},
+            env={**os.environ, "EMULATOR_URL": emulator.url},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -60,7 +61,9 @@ class Program:
 
     def _hears(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        assert line, "the program ended by itself"
+        return json.loads(line)
 
     def order(self, name: str, **given: Any) -> dict[str, Any]:
         """Have it call one method of the package; return `{"answer"}` or `{"refused"}`."""
