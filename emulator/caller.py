@@ -16,10 +16,15 @@ class Said:
     """What came back. status None: nothing whole did, and problem says why."""
 
     status: int | None
-    text: str
+    body: bytes
     headers: dict[str, str]
     ms: int
     problem: str = ""
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8; what is none is replaced."""
+        return self.body.decode("utf-8", "replace")
 
 
 class Caller:
@@ -32,17 +37,17 @@ class Caller:
         """Post, and return the answer, or why there is none within so many seconds."""
         began = time.monotonic()
         try:
-            status, text, received = self._exchange(url, body, headers, began, within_s)
+            status, read, received = self._exchange(url, body, headers, began, within_s)
         # Which is a time-out, too, to urllib3.
         except urllib3.exceptions.NewConnectionError:
-            return Said(None, "", {}, _ms(began), "could not be reached: nothing listens there")
+            return Said(None, b"", {}, _ms(began), "could not be reached: nothing listens there")
         except (TimeoutError, urllib3.exceptions.TimeoutError):
-            return Said(None, "", {}, _ms(began), f"did not answer within {within_s:g} s")
+            return Said(None, b"", {}, _ms(began), f"did not answer within {within_s:g} s")
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return Said(None, "", {}, _ms(began), f"broke off: {type(error).__name__}")
-        return Said(status, text, received, _ms(began))
+            return Said(None, b"", {}, _ms(began), f"broke off: {type(error).__name__}")
+        return Said(status, read, received, _ms(began))
 
-    def _exchange(self, url: str, body: bytes, headers: dict[str, str], began: float, within_s: float) -> tuple[int, str, dict[str, str]]:
+    def _exchange(self, url: str, body: bytes, headers: dict[str, str], began: float, within_s: float) -> tuple[int, bytes, dict[str, str]]:
         timeout = Timeout(connect=min(CONNECT_S, within_s), read=within_s)
         # A fresh connection: one that was kept may be closed by the other side in the moment of use.
         given = {**headers, "Connection": "close", "Accept": "*/*"}
@@ -57,7 +62,7 @@ class Caller:
                     raise TimeoutError
         finally:
             answer.close()
-        return answer.status, read.decode("utf-8", "replace"), dict(answer.headers.items())
+        return answer.status, read, dict(answer.headers.items())
 
 
 def _ms(began: float) -> int:

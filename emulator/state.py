@@ -154,7 +154,9 @@ class Call:
     todo: list[Action] = field(default_factory=list)
     doing: Action | None = None
     say_until: float | None = None
-    # Where the application is being asked, and with what beside the usual; None while it is not
+    # Where the application is asked, if not at the address of instructions: the last callbackUrl or Redirect
+    address: str | None = None
+    # What the application is being asked, beside the usual; None while it is not
     asking: dict[str, Any] | None = None
     # Rises with every change of what is awaited: what was planned for an earlier one is void.
     turn: int = 0

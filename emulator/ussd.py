@@ -118,7 +118,7 @@ def _hop(world: World, session: UssdSession, text: str) -> None:
         if not session.is_open:
             return
         if said is None:
-            _fail(world, session, text, Said(None, "", {}, 0), "no address is set for ussd.session")
+            _fail(world, session, text, Said(None, b"", {}, 0), "no address is set for ussd.session")
         elif problem := _problem(said, slower_s, world.settings.answer_within_s):
             _fail(world, session, text, said, problem)
         else:

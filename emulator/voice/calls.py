@@ -75,9 +75,9 @@ def ring(world: World, call: Call, leg: Leg) -> str | None:
     return None
 
 
-def ask(world: World, call: Call, url: str | None = None, **extra: str) -> None:
-    """Have the application asked what to do next. url: instead of the address of instructions."""
-    call.asking = {"url": url, "extra": extra}
+def ask(world: World, call: Call, **extra: str) -> None:
+    """Have the application asked what to do next, at the address that the call came to. extra: what came of the last action."""
+    call.asking = {"url": call.address, "extra": extra}
     call.turn += 1
     call.say_until = None
     world.later(0.0, "call.ask", call.id, call_id=call.id)
@@ -159,8 +159,9 @@ def _end_legs(call: Call, cause: str) -> None:
         if leg.state == "ringing" and leg.role in ("dialled", "transferred"):
             leg.state, leg.cause = "ended", "ORIGINATOR_CANCEL"
             call.bridge_cause = leg.cause
-        elif leg.state in ("ringing", "active", "waiting"):
-            leg.state, leg.cause = "ended", cause
+        elif leg.state != "ended":
+            leg.cause = cause if leg.state != "waiting" else None
+            leg.state = "ended"
 
 
 def _final(world: World, call: Call, cause: str, is_broken: bool) -> dict[str, str]:
@@ -189,7 +190,7 @@ def shown(world: World, call: Call) -> dict[str, Any]:
         "number": call.number,
         "heard": list(call.heard),
         "waiting_for": waits.get(doing.name) if doing and call.asking is None else None,
-        "asked": dict(doing.attributes) if doing else {},
+        "asked": dict(doing.attributes) if doing and doing.name in waits else {},
         "say_until": call.say_until,
         "legs": [vars(leg) for leg in call.legs],
         "recording": call.recording or None,

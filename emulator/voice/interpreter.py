@@ -16,7 +16,8 @@ from emulator.voice.script import BadScript, read, wrong_with
 from emulator.world import World
 
 FAILED = "NORMAL_TEMPORARY_FAILURE"
-DIGITS_WITHIN_S = 10
+# Source: documentation of GetDigits and Record, older and newer.
+DIGITS_WITHIN_S = 30
 RECORD_WITHIN_S = 3600
 MOST_REDIRECTS = 20
 
@@ -33,7 +34,7 @@ def ask_app(world: World, call_id: str) -> None:
         slower_s = float(world.faults.take("app_slow", "voice.instructions") or 0)
 
     def judge(said: Said) -> str:
-        return _problem(said, slower_s, world.settings.answer_within_s) or wrong_with(said.text)
+        return _problem(said, slower_s, world.settings.answer_within_s) or wrong_with(said.body)
 
     said = line.ask(world, "voice.instructions", fields, call.person, judge, asking["url"])
     with world.changing():
@@ -45,7 +46,7 @@ def ask_app(world: World, call_id: str) -> None:
         elif problem := _problem(said, slower_s, world.settings.answer_within_s):
             calls.end(world, call, FAILED, problem)
         else:
-            _begin(world, call, said.text)
+            _begin(world, call, said.body)
 
 
 def _problem(said: Said, slower_s: float, within_s: float) -> str:
@@ -57,7 +58,7 @@ def _problem(said: Said, slower_s: float, within_s: float) -> str:
     return "" if said.status == 200 else f"your app answered {said.status}; it must answer 200 and XML"
 
 
-def _begin(world: World, call: Call, document: str) -> None:
+def _begin(world: World, call: Call, document: bytes) -> None:
     try:
         call.todo, notes = read(document)
     except BadScript as bad:
@@ -162,7 +163,9 @@ def _press_one(world: World, call: Call, action: Action, key: str) -> None:
         _send_digits(world, call, action)
         return
     call.digits += key
-    if len(call.digits) == int(action.attributes.get("numDigits", 0)):
+    has_end = "finishOnKey" in action.attributes or "numDigits" in action.attributes
+    # With nothing that ends them, the first key is all.
+    if not has_end or len(call.digits) == int(action.attributes.get("numDigits", 0)):
         _send_digits(world, call, action)
         return
     _wait_for_key(world, call, 0.0)
@@ -183,7 +186,13 @@ def digits_over(world: World, call_id: str, turn: int) -> None:
 
 def _send_digits(world: World, call: Call, action: Action) -> None:
     call.todo = []
-    calls.ask(world, call, action.attributes.get("callbackUrl"), dtmfDigits=call.digits)
+    _move(call, action.attributes.get("callbackUrl"))
+    calls.ask(world, call, dtmfDigits=call.digits)
+
+
+def _move(call: Call, address: str | None) -> None:
+    """Ask for the rest of the call at another address. Source: documentation of Record's and GetDigits' callbackUrl."""
+    call.address = address or call.address
 
 
 def _record(world: World, call: Call, action: Action) -> bool:
@@ -196,8 +205,6 @@ def _record(world: World, call: Call, action: Action) -> bool:
         return True
     limits = [int(action.attributes[name]) for name in ("maxLength", "timeout") if name in action.attributes]
     world.later(seconds + min([*limits, RECORD_WITHIN_S]), "call.recorded", call.id, call_id=call.id, turn=call.turn)
-    early, call.keys = call.keys, ""
-    press(world, call, early)
     return True
 
 
@@ -231,7 +238,8 @@ def recorded(world: World, call: Call, seconds: float | None) -> None:
     calls.step(world, call, "Recorded", f"{length:.0f} s")
     call.todo = []
     call.record_from = None
-    calls.ask(world, call, action.attributes.get("callbackUrl"), recordingUrl=url)
+    _move(call, action.attributes.get("callbackUrl"))
+    calls.ask(world, call, recordingUrl=url)
 
 
 def _dial(world: World, call: Call, action: Action) -> bool:
@@ -276,7 +284,8 @@ def connect(world: World, call: Call, leg: Leg) -> None:
     leg.state = "active"
     for other in call.legs[call.dial_index :]:
         if other.state in ("ringing", "waiting"):
-            other.state, other.cause = "ended", "LOSE_RACE"
+            other.cause = "LOSE_RACE" if other.state == "ringing" else None
+            other.state = "ended"
     call.bridged_to, call.bridged_at, call.bridge_cause = leg.number, world.now(), ""
     call.turn += 1
     calls.hear(world, call, "Connected", f"[connected to {leg.number}]")
@@ -327,7 +336,8 @@ def _redirect(world: World, call: Call, action: Action) -> bool:
         return True
     calls.step(world, call, "Redirect", action.text)
     call.todo = []
-    calls.ask(world, call, action.text)
+    _move(call, action.text)
+    calls.ask(world, call)
     return True
 
 

@@ -6,11 +6,13 @@ ring-back tone both are taken.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 from xml.parsers import expat
 
 from emulator.state import Action, Prompt
 
-MOST_LETTERS = 64 * 1024
+MOST_BYTES = 64 * 1024
+MOST_DEPTH = 100
 PROMPTS = ("Say", "Play")
 KEYS = "0123456789*#"
 
@@ -28,35 +30,35 @@ class _Node:
     texts: list[str] = field(default_factory=list)
 
 
-def read(text: str) -> tuple[list[Action], list[str]]:
+def read(document: bytes) -> tuple[list[Action], list[str]]:
     """Return the actions of a document in their order, and what was passed over. Raises BadScript."""
-    root = _parsed(text)
+    root = _parsed(document)
     if root.name != "Response":
-        raise BadScript(f"a voice answer must be a <Response>; it is a <{root.name}>")
+        raise BadScript(f"Voice answer is not a <Response>: it is a <{root.name}> on line {root.line}")
     notes: list[str] = []
     if between := "".join(text for text in root.texts if not text.startswith("\0")).strip():
         notes.append(f"text between the actions is not spoken: '{between:.40}'")
     return [action for node in root.children if (action := _action(node, notes))], notes
 
 
-def wrong_with(text: str) -> str:
+def wrong_with(document: bytes) -> str:
     """Return what is wrong with a document, or was passed over in it, in one line; "" for nothing."""
     try:
-        return "; ".join(read(text)[1])
+        return "; ".join(read(document)[1])
     except BadScript as bad:
         return str(bad)
 
 
-def _parsed(text: str) -> _Node:
-    if len(text) > MOST_LETTERS:
-        raise BadScript(f"a voice answer must not have more than {MOST_LETTERS} characters; it has {len(text)}")
+def _parsed(document: bytes) -> _Node:
+    if len(document) > MOST_BYTES:
+        raise BadScript(f"Voice answer is too long: it has {len(document)} bytes, {MOST_BYTES} are taken")
     reader = _Reader()
     try:
-        reader.parse(text)
+        return reader.parse(document)
     except expat.ExpatError as error:
         raise BadScript(f"Voice answer is not XML: {reader.explain(error)}") from error
-    assert reader.root is not None
-    return reader.root
+    except (LookupError, ValueError) as error:
+        raise BadScript(f"Voice answer declares an encoding on line 1 that cannot be read: {error}") from error
 
 
 class _Reader:
@@ -71,9 +73,11 @@ class _Reader:
         self._expat.CharacterDataHandler = self._text
         self._expat.StartDoctypeDeclHandler = self._doctype
 
-    def parse(self, text: str) -> None:
-        # As bytes of UTF-8, a declared encoding would be believed; Africa's Talking's own is UTF-8.
-        self._expat.Parse(text.encode("utf-8", "replace"), True)
+    def parse(self, document: bytes) -> _Node:
+        """Return the root. Bytes, not text: a document may declare its encoding."""
+        self._expat.Parse(document, True)
+        assert self.root is not None
+        return self.root
 
     def explain(self, error: expat.ExpatError) -> str:
         reason = expat.errors.messages.get(error.code, str(error))
@@ -94,6 +98,8 @@ class _Reader:
         else:
             self.root = node
         self.open.append(node)
+        if len(self.open) > MOST_DEPTH:
+            raise BadScript(f"Voice answer nests more than {MOST_DEPTH} elements on line {node.line}")
 
     def _end(self, _name: str) -> None:
         self.open.pop()
@@ -103,7 +109,7 @@ class _Reader:
             self.open[-1].texts.append(text)
 
     def _doctype(self, *_: object) -> None:
-        raise BadScript(f"a voice answer must not have a DOCTYPE (line {self._expat.CurrentLineNumber})")
+        raise BadScript(f"Voice answer has a DOCTYPE on line {self._expat.CurrentLineNumber}, which is not taken")
 
 
 def _action(node: _Node, notes: list[str]) -> Action | None:
@@ -143,7 +149,8 @@ def _spoken(node: _Node) -> str:
 
 
 def _words(node: _Node) -> str:
-    return "".join(_words(node.children[int(text[1:-1])]) if text.startswith("\0") else text for text in node.texts)
+    inner = "".join(_words(node.children[int(text[1:-1])]) if text.startswith("\0") else text for text in node.texts)
+    return f" {inner}" if node.name == "break" else inner
 
 
 def _free(_value: str) -> str:
@@ -164,7 +171,12 @@ def _flag(value: str) -> str:
 
 
 def _url(value: str) -> str:
-    return "" if value.startswith(("http://", "https://")) else "it must be an address (https://…)"
+    try:
+        parts = urlsplit(value)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not set(value) & set(" \t\r\n")
+    except ValueError:
+        is_address = False
+    return "" if is_address else "it must be an address (https://…)"
 
 
 def _numbers(value: str) -> str:
