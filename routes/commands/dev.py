@@ -3,6 +3,7 @@
 import json
 import socket
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
@@ -72,7 +73,7 @@ def _emulator(settings: Settings, host: str, port: int, url: str) -> Child:
     options = {
         "--port": str(urlsplit(url).port),
         "--app-url": f"http://{reached_at}:{port}",
-        "--state": str(settings.instance_dir / "emulator.json"),
+        "--state": str(_beside_database(settings) / "emulator.json"),
         "--ussd-code": settings.at_ussd_code,
         "--short-code": settings.at_shortcode,
         "--voice-number": settings.at_voice_number,
@@ -81,6 +82,11 @@ def _emulator(settings: Settings, host: str, port: int, url: str) -> Child:
     # Not an argument: those can be read by everybody on this machine.
     environment = child_environment() | {"CALLBACK_TOKEN": next(iter(settings.callback_token), "")}
     return Child("emulator", [sys.executable, "-m", "emulator", "--quiet", *words], environment)
+
+
+def _beside_database(settings: Settings) -> Path:
+    """Return the folder that what belongs to this database is kept in."""
+    return Path(settings.database_url.removeprefix("sqlite:///")).parent if settings.uses_sqlite else settings.instance_dir
 
 
 def _place_for_emulator(settings: Settings, port: int) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -202,3 +203,12 @@ def test_ussd_session_is_answered_by_the_packages_own_handler(program: Program, 
     ]
     (ended,) = said_in(told, "ussd.session_end")
     assert (ended["status"], ended["input"], ended["hopsCount"]) == ("Success", "Ann + Bo", "2")
+
+
+def test_the_readme_s_lines_work_as_written(installed: Path, emulator: Running) -> None:
+    readme = (HERE.parents[2] / "README.md").read_text()
+    code = re.search(r"```js\n(.*?)```", readme, re.DOTALL).group(1).replace("http://127.0.0.1:9001", emulator.url)
+    (installed / "readme.js").write_text(code)
+    done = subprocess.run(["node", "readme.js"], cwd=installed, capture_output=True, text=True, timeout=60, check=True)
+    assert "Sent to 1/1" in done.stdout
+    assert emulator.control.messages("+254711000000")[0]["text"] == "Hello"

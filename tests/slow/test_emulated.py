@@ -170,6 +170,10 @@ def test_pokea_that_was_away_gets_every_message_in_the_end(both: Both) -> None:
         assert len(both.wait_for("sms.incoming_message", 10)) == 10
 
 
+# Three countries' numbers, a hundred of each
+PEOPLE = [f"+{country}7110000{place:02}" for country in (254, 256, 263) for place in range(100)]
+
+
 class App(BaseHTTPRequestHandler):
     """A developer's own program: says back what it is told."""
 
@@ -241,7 +245,7 @@ def test_200_sessions_and_50_calls_at_once_for_a_minute_get_each_their_own_answe
                 time.sleep(words.uniform(0, 2))
                 while time.monotonic() < ends:
                     do, name = (_session, "sessions") if place < 200 else (_call, "calls")
-                    do(control, f"+2547110{place + 10100:05}", words)
+                    do(control, PEOPLE[place], words)
                     done[name] += 1
                 control.close()
 

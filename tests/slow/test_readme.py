@@ -15,8 +15,8 @@ import pytest
 from app.config import ROOT, declared
 from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
-from tests.running import Web, free_port, wait_until
-from tests.stub_at import StubAT
+from emulator.client import Control
+from tests.running import Emulator, Web, children_of, free_port, wait_until
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
@@ -29,25 +29,33 @@ INVOKE_PATHS = (
     "/api/payments/invoke-mobile-checkout",
 )
 CURLS = [line for line in BLOCKS.splitlines() if line.startswith("curl")]
+PORT = free_port()
 FLASKS = [line for line in BLOCKS.splitlines() if line.startswith("flask")]
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with Emulator(tmp_path_factory.mktemp("emulator"), f"http://127.0.0.1:{PORT}") as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory, emulator: Emulator) -> Iterator[Web]:
     folder = tmp_path_factory.mktemp("readme")
-    with StubAT() as at:
-        web = Web(folder, f"sqlite:///{folder / 'readme.db'}", AT_BASE_URL=at.url)
-        web.migrate()
-        with web:
-            yield web
+    web = Web(folder, f"sqlite:///{folder / 'readme.db'}", EMULATOR_URL=emulator.url)
+    web.port, web.url = PORT, f"http://127.0.0.1:{PORT}"
+    web.migrate()
+    with web:
+        yield web
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", CURLS)
-def test_a_curl_line_works_as_written(web: Web, line: str) -> None:
-    done = subprocess.run(["bash", "-c", line.replace("http://localhost:9000", web.url).replace("curl ", "curl -sS -w '\\n%{http_code}' ", 1)], capture_output=True, text=True, check=True)  # fmt: skip
+def test_a_curl_line_works_as_written(web: Web, emulator: Emulator, line: str) -> None:
+    asked = line.replace("http://localhost:9000", web.url).replace("http://localhost:9001", emulator.url)
+    done = subprocess.run(["bash", "-c", asked.replace("curl ", "curl -sS -w '\\n%{http_code}' ", 1)], capture_output=True, text=True, check=True)  # fmt: skip
     answer, _, status = done.stdout.rpartition("\n")
-    assert status == "200"
+    assert status == ("201" if "9001" in line else "200")
     assert answer
     assert "Sorry" not in answer
     assert "Failed" not in answer
@@ -60,14 +68,43 @@ def test_a_flask_line_works_as_written(web: Web, line: str) -> None:
 
 
 @pytest.mark.slow
+def test_the_python_of_the_readme_works_as_written(emulator: Emulator) -> None:
+    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "africastalking.initialize" in block)
+    asked = code.replace("http://127.0.0.1:9001", emulator.url)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", asked], capture_output=True, text=True, check=True)
+    assert "Sent to 1/1" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_emulator_starts_as_written_takes_the_next_port_and_stops(tmp_path: Path, emulator: Emulator) -> None:
+    line = next(line for line in BLOCKS.splitlines() if line.startswith("python -m emulator"))
+    words = [sys.executable, *shlex.split(line.replace("9001", str(emulator.port)))[1:]]
+    # Its state is written where one stands, so there is a copy of the package to stand in.
+    shutil.copytree(ROOT / "emulator", tmp_path / "emulator", ignore=shutil.ignore_patterns("__pycache__"))
+    log = tmp_path / "emulator.log"
+    with log.open("w") as out:
+        started = subprocess.Popen(words, cwd=tmp_path, stdout=out, stderr=out)
+    try:
+        wait_until(lambda: "Ctrl+C stops it" in log.read_text(), 20, "the start")
+    finally:
+        started.send_signal(signal.SIGINT)
+        assert started.wait(timeout=20) == 0
+    assert f"Port {emulator.port} is in use" in log.read_text()
+    assert (tmp_path / "emulator.json").exists()
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.slow
 def test_flask_dev_starts_says_so_and_stops(tmp_path: Path) -> None:
-    port = free_port()
+    port, phone = free_port(), free_port()
     environment = {
         **os.environ,
         "DATABASE_URL": f"sqlite:///{tmp_path / 'dev.db'}",
         "SECRET_KEY": "t",
         "AT_MODE": "emulator",
         "PORT": str(port),
+        "EMULATOR_URL": f"http://127.0.0.1:{phone}",
+        "CALLBACK_TOKEN": "geheim-fuer-rueckrufe",
     }
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "dev"]
     log = tmp_path / "dev.log"
@@ -81,15 +118,19 @@ def test_flask_dev_starts_says_so_and_stops(tmp_path: Path) -> None:
         )
         second = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert (second.returncode, f"Port {port} is in use" in second.stderr) == (1, True)
-        subprocess.run(
-            ["curl", "-s", "-d", "sessionId=a&phoneNumber=%2B254711000017", f"http://127.0.0.1:{port}/api/ussd/session"],
-            check=True,
-            capture_output=True,
-        )
+        control = Control(f"http://127.0.0.1:{phone}")
+        wait_until(lambda: control.dial("+254711000017", "*384*1234#")["status"] == "", 20, "a session")
+        control.close()
+        children = children_of(dev.pid)
     finally:
         dev.send_signal(signal.SIGINT)
-        dev.wait(timeout=20)
+        assert dev.wait(timeout=40) == 0
+    assert len(children) == 2
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
     text = log.read_text()
+    assert f"Phone       http://localhost:{phone}/" in text
+    # The emulator's callbacks are proven, and the secret is in no line.
+    assert "geheim" not in text
     assert "mode: EMULATOR (nothing leaves this machine)" in text
     assert re.search(r"\d\d:\d\d:\d\d  <-  ussd.session +\*\*\*017 +accepted 200 CON", text)
     assert "Traceback" not in text
