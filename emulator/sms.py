@@ -1,16 +1,15 @@
-"""Messages: sent to phones, written on them, reported and fetched; opt-outs and subscriptions."""
+"""Messages: sent to phones, written on them, reported and fetched."""
 
 from decimal import Decimal
 from typing import Any
 
-from emulator import line
+from emulator import line, subscriptions
 from emulator.clock import at_time, iso
-from emulator.errors import NotFound
 from emulator.ids import SMS, new_id, new_uuid
 from emulator.networks import is_landline, is_number
 from emulator.parts import parts_of
 from emulator.settings import SMS_CODES, money
-from emulator.state import Incoming, Message, Subscription, keep
+from emulator.state import Incoming, Message, keep
 from emulator.world import World
 
 PRICE = Decimal("0.8000")
@@ -88,7 +87,7 @@ def _fate(world: World, number: str, sender: str, is_premium: bool, link_id: str
         return ("Failed", "DeliveryFailure") if magic == "failed" else ("Rejected", "UserAccountSuspended")
     if is_premium and link_id and not _has_link(world, number, link_id):
         return "Failed", "InvalidLinkId"
-    if is_premium and keyword and not link_id and not _subscription(world, number, sender, keyword):
+    if is_premium and keyword and not link_id and not subscriptions.find(world, number, sender, keyword):
         return "Rejected", "UserNotSubscribedToProduct"
     return "Success", ""
 
@@ -148,7 +147,7 @@ def write(world: World, phone: str, to: str, text: str, link_id: str | None) -> 
         keep(state.messages, message.id, message)
         word = text.strip().lower()
         if word in STOP_WORDS:
-            _stop(world, phone, to)
+            subscriptions.stop(world, phone, to)
         if word in START_WORDS and phone in world.settings.opt_outs.get(to, ()):
             world.settings.opt_outs[to].remove(phone)
         if any(letter.isalpha() for letter in to):
@@ -159,71 +158,6 @@ def write(world: World, phone: str, to: str, text: str, link_id: str | None) -> 
         fields = {"date": at_time(now), "from": phone, "id": message.id, "linkId": link, "text": text, "to": to}
         line.tell(world, "sms.incoming_message", fields | {"networkCode": world.network_code_of(phone)}, message.id, phone)
         return message
-
-
-def _stop(world: World, phone: str, sender: str) -> None:
-    for one in [one for one in world.state.subscriptions if (one.phone, one.short_code) == (phone, sender)]:
-        unsubscribe(world, phone, sender, one.keyword)
-    got_bulk = any(one.direction == "in" and one.phone == phone and one.sender == sender for one in world.state.messages.values())
-    if got_bulk or any(letter.isalpha() for letter in sender):
-        opt_out(world, phone, sender)
-
-
-def opt_out(world: World, phone: str, sender: str) -> None:
-    """Let a phone leave a sender: told by a callback; from now on it refuses the sender's messages."""
-    world.phone(phone)
-    with world.changing():
-        left = world.settings.opt_outs.setdefault(sender, [])
-        if phone not in left:
-            left.append(phone)
-        line.tell(world, "sms.opt_out", {"senderId": sender, "phoneNumber": phone}, f"opt-out {phone}", phone)
-
-
-def subscribe(world: World, phone: str, short_code: str, keyword: str) -> Subscription:
-    """Let a phone subscribe to a keyword: told by a callback. Subscribing again changes nothing."""
-    world.phone(phone)
-    with world.changing() as state:
-        found = _subscription(world, phone, short_code, keyword)
-        if found:
-            return found
-        made = Subscription(state.number(), phone, short_code, keyword, world.now())
-        state.subscriptions.append(made)
-        _tell_of(world, made, "addition")
-        return made
-
-
-def unsubscribe(world: World, phone: str, short_code: str, keyword: str) -> None:
-    """Let a phone leave a keyword: told by a callback. Raises NotFound."""
-    with world.changing() as state:
-        found = _subscription(world, phone, short_code, keyword)
-        if not found:
-            raise NotFound(f"{phone} has no subscription to '{keyword}' of {short_code}")
-        state.subscriptions.remove(found)
-        _tell_of(world, found, "deletion")
-
-
-def _subscription(world: World, phone: str, short_code: str, keyword: str) -> Subscription | None:
-    asked = (phone, short_code, keyword.lower())
-    return next((one for one in world.state.subscriptions if (one.phone, one.short_code, one.keyword.lower()) == asked), None)
-
-
-def _tell_of(world: World, subscription: Subscription, update: str) -> None:
-    fields = {
-        "phoneNumber": subscription.phone,
-        "shortCode": subscription.short_code,
-        "keyword": subscription.keyword,
-        "updateType": update,
-    }
-    line.tell(world, "sms.subscription", fields, f"subscription {subscription.phone}", subscription.phone)
-
-
-def subscribers(world: World, short_code: str, keyword: str, after: int) -> list[dict[str, Any]]:
-    """Return who subscribed to a keyword after a subscription's id, as the API gives it."""
-    with world.lock:
-        found = [one for one in world.state.subscriptions if one.id > after and one.short_code == short_code]
-        return [{"id": one.id, "phoneNumber": one.phone, "date": iso(one.at)} for one in found if one.keyword.lower() == keyword.lower()][
-            :MOST_FETCHED
-        ]
 
 
 def fetch(world: World, after: int) -> list[dict[str, Any]]:

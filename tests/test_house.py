@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {"app": 0, "services": 1, "flows": 2, "routes": 2, "wsgi": 3}
 FILES = [path for folder in ("app", "services", "flows", "routes") for path in sorted((ROOT / folder).rglob("*.py"))] + [ROOT / "wsgi.py"]
+EMULATOR = sorted((ROOT / "emulator").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 
 
@@ -64,7 +65,17 @@ def test_services_never_see_the_request(path: Path) -> None:
         assert "request" not in names
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
+@pytest.mark.parametrize("path", EMULATOR, ids=[str(path.relative_to(ROOT)) for path in EMULATOR])
+def test_the_emulator_knows_nothing_of_the_app(path: Path) -> None:
+    modules = {module.split(".")[0] for module, _ in imports(path)}
+    assert not modules & {*LAYERS, "tests", "bench", "africastalking"}
+    assert "os.environ" not in path.read_text()
+
+
+DOCUMENTED = FILES + EMULATOR
+
+
+@pytest.mark.parametrize("path", DOCUMENTED, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTED])
 def test_every_public_function_says_what_it_gives(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), "module without a docstring"

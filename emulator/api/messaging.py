@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from emulator import sms
+from emulator import sms, subscriptions
 from emulator.api.door import asked, given, guard, numbers_in
 from emulator.errors import NotFound, Refused
 from emulator.here import the_world
@@ -88,7 +88,7 @@ def unsubscribe() -> tuple[Response, int]:
     world = the_world()
     order = given("username", "shortCode", "keyword", "phoneNumber")
     try:
-        sms.unsubscribe(world, str(order["phoneNumber"]), str(order["shortCode"]), str(order["keyword"]))
+        subscriptions.unsubscribe(world, str(order["phoneNumber"]), str(order["shortCode"]), str(order["keyword"]))
     except NotFound as unknown:
         return jsonify(status="Failed", description=unknown.message), 201
     return jsonify(status="Success"), 201
@@ -101,7 +101,7 @@ def subscribers() -> Response:
     world = the_world()
     query = asked("username", "shortCode", "keyword", optional=("lastReceivedId",))
     after = query["lastReceivedId"] or "0"
-    found = sms.subscribers(world, query["shortCode"], query["keyword"], int(after) if after.isdigit() else 0)
+    found = subscriptions.subscribers(world, query["shortCode"], query["keyword"], int(after) if after.isdigit() else 0)
     return jsonify(responses=found)
 
 
@@ -109,7 +109,7 @@ def _subscribe(world: World, order: dict[str, Any]) -> tuple[Response, int]:
     number = str(order["phoneNumber"])
     if not is_number(number):
         return jsonify(status="Failed", description="Invalid phone number"), 201
-    sms.subscribe(world, number, str(order["shortCode"]), str(order["keyword"]))
+    subscriptions.subscribe(world, number, str(order["shortCode"]), str(order["keyword"]))
     return jsonify(status="Success"), 201
 
 

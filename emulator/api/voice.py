@@ -9,7 +9,7 @@ from emulator.errors import Refused
 from emulator.here import the_world
 from emulator.networks import is_landline, is_number
 from emulator.state import Action
-from emulator.voice import calls, interpreter, transfer
+from emulator.voice import bridges, calls, transfer
 from emulator.world import World
 
 OWN_ACTIONS = ("Say", "Play", "Dial")
@@ -38,7 +38,7 @@ def queue_status() -> Response:
     """How many calls wait."""
     world = the_world()
     order = given("username", "phoneNumbers", optional=("queueName",))
-    entries = interpreter.queues(world, numbers_in(order["phoneNumbers"]), order["queueName"] or None)
+    entries = bridges.queues(world, numbers_in(order["phoneNumbers"]), order["queueName"] or None)
     return jsonify(entries=entries, errorMessage="None", status="Success")
 
 

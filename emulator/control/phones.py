@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from emulator import payments, sms, ussd
+from emulator import payments, sms, subscriptions, ussd
 from emulator.clock import iso
 from emulator.control.calls import settled
 from emulator.control.reading import given, number_of, text_of
@@ -111,7 +111,7 @@ def call(number: str) -> tuple[Response, int]:
 def opt_out(number: str) -> Response:
     """A sender is left."""
     world = the_world()
-    sms.opt_out(world, number_of(number), text_of(given(), "senderId"))
+    subscriptions.opt_out(world, number_of(number), text_of(given(), "senderId"))
     return jsonify(shown(world, world.phone(number_of(number))))
 
 
@@ -120,7 +120,7 @@ def subscribe(number: str) -> Response:
     """A keyword is subscribed to."""
     world = the_world()
     body = given()
-    sms.subscribe(world, number_of(number), text_of(body, "shortCode"), text_of(body, "keyword"))
+    subscriptions.subscribe(world, number_of(number), text_of(body, "shortCode"), text_of(body, "keyword"))
     return jsonify(shown(world, world.phone(number_of(number))))
 
 
@@ -129,7 +129,7 @@ def unsubscribe(number: str) -> Response:
     """A keyword is left."""
     world = the_world()
     body = given()
-    sms.unsubscribe(world, number_of(number), text_of(body, "shortCode"), text_of(body, "keyword"))
+    subscriptions.unsubscribe(world, number_of(number), text_of(body, "shortCode"), text_of(body, "keyword"))
     return jsonify(shown(world, world.phone(number_of(number))))
 
 

@@ -83,6 +83,11 @@ def ask(world: World, call: Call, **extra: str) -> None:
     world.later(0.0, "call.ask", call.id, call_id=call.id)
 
 
+def move(call: Call, address: str | None) -> None:
+    """Ask for the rest of a call at another address, if one is given. Source: documentation of Record's and GetDigits' callbackUrl."""
+    call.address = address or call.address
+
+
 def find(world: World, call_id: str) -> Call:
     """Return a call. Raises NotFound."""
     with world.lock:

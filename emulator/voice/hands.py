@@ -2,7 +2,7 @@
 
 from emulator.errors import Refused
 from emulator.state import Call, Leg
-from emulator.voice import calls, interpreter, transfer
+from emulator.voice import bridges, calls, interpreter, questions, transfer
 from emulator.voice.script import KEYS
 from emulator.world import World
 
@@ -26,7 +26,7 @@ def _pick_up(world: World, call: Call, leg: Leg) -> None:
         else:
             calls.ask(world, call)
     elif leg.role == "dialled":
-        interpreter.connect(world, call, leg)
+        bridges.connect(world, call, leg)
     else:
         transfer.taken(world, call, leg)
 
@@ -66,7 +66,7 @@ def press(world: World, call: Call, keys: str) -> None:
         raise Refused(f"'digits' must be keys of 0-9, * and #, not '{keys:.40}'")
     with world.changing():
         _insist_on_active(call)
-        interpreter.press(world, call, keys)
+        questions.press(world, call, keys)
 
 
 def speak(world: World, call: Call, seconds: float) -> None:
@@ -75,7 +75,7 @@ def speak(world: World, call: Call, seconds: float) -> None:
         _insist_on_active(call)
         if not call.doing or call.doing.name != "Record" or call.asking is not None:
             raise Refused("The call does not record now: 'waiting_for' says what it waits for", 409)
-        interpreter.recorded(world, call, seconds)
+        questions.recorded(world, call, seconds)
 
 
 def hang_up(world: World, call: Call, phone: str | None) -> None:
