@@ -756,8 +756,10 @@ def test_queued_calls_count_until_they_leave(account: Account) -> None:
 def test_media_that_was_uploaded_is_told_apart_when_it_plays(account: Account) -> None:
     account.voice.media_upload(VOICE_NUMBER, MUSIC)
     call = account.in_call(f'<Play url="{MUSIC}"/><Play url="{MUSIC}?other"/><Conference/>')
-    heard = account.control("GET", f"calls/{call}")["heard"]
-    assert heard[:2] == [f"[plays {MUSIC}] (uploaded)", f"[plays {MUSIC}?other]"]
+    shown = account.control("GET", f"calls/{call}")
+    assert shown["heard"][:2] == [f"[plays {MUSIC}]", f"[plays {MUSIC}?other]"]
+    played = [step["text"] for step in shown["steps"] if step["what"] == "Play"]
+    assert played == [f"[plays {MUSIC}]", "from the files that were uploaded", f"[plays {MUSIC}?other]"]
 
 
 def test_call_that_is_not_connected_cannot_be_transferred(account: Account) -> None:
