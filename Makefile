@@ -9,7 +9,7 @@ run: .venv/run.stamp
 	@$(BIN)/flask --app wsgi dev
 
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n 2
 
 test-slow: .venv/dev.stamp
 	@$(BIN)/python -m pytest -m slow
