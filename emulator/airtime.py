@@ -9,7 +9,8 @@ from emulator.caller import Said
 from emulator.errors import Refused
 from emulator.ids import AIRTIME, new_id
 from emulator.networks import is_number
-from emulator.once import DUPLICATE, is_repeat
+from emulator.once import DUPLICATE, forget, is_repeat
+from emulator.reading import read_json
 from emulator.settings import CURRENCY, money, read_sum
 from emulator.state import Transaction, keep
 from emulator.world import World
@@ -29,9 +30,11 @@ def send(world: World, recipients: list[dict[str, Any]], key: str) -> dict[str, 
         if is_repeat(world, key):
             return _answer([], Decimal(0), Decimal(0), DUPLICATE)
         sent = [_send_one(world, one) for one in recipients]
-    accepted = [transaction for _, transaction in sent if transaction]
-    for transaction in accepted:
-        world.later(0.2, "airtime.validate", transaction.id, transaction_id=transaction.id)
+        accepted = [transaction for _, transaction in sent if transaction]
+        for transaction in accepted:
+            world.later(0.2, "airtime.validate", transaction.id, transaction_id=transaction.id)
+        if not accepted:
+            forget(world, key)
     total = sum((one.amount for one in accepted), Decimal(0))
     refused = [one["errorMessage"] for one, transaction in sent if not transaction]
     problem = str(refused[0]) if refused and not accepted else "None"
@@ -51,7 +54,7 @@ def _answer(responses: list[dict[str, Any]], total: Decimal, discount: Decimal, 
 def read_recipients(text: Any) -> list[dict[str, Any]]:
     """Read `recipients` of an order, JSON text or a list. Raises Refused."""
     try:
-        recipients = json.loads(text) if isinstance(text, str) else text
+        recipients = read_json(text) if isinstance(text, str) else text
     except ValueError:
         recipients = None
     if not isinstance(recipients, list) or not recipients or not all(isinstance(one, dict) for one in recipients):

@@ -1,11 +1,12 @@
 """Asks the application over HTTP, as Africa's Talking does: no redirects, a new connection each, one deadline for the whole answer."""
 
+import socket
+import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
-
-import urllib3
-from urllib3.util import Timeout
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
 
 MOST_BYTES = 512 * 1024
 CONNECT_S = 5.0
@@ -27,42 +28,48 @@ class Said:
         return self.body.decode("utf-8", "replace")
 
 
-class Caller:
-    """Posts to the application. Safe for many threads."""
+def post(url: str, body: bytes, headers: dict[str, str], within_s: float) -> Said:
+    """Post, and return the answer, or why there is none within so many seconds."""
+    began = time.monotonic()
+    late = threading.Event()
+    try:
+        status, read, received = _exchange(url, body, headers, within_s, late)
+    except (ConnectionRefusedError, socket.gaierror):
+        return Said(None, b"", {}, _ms(began), "could not be reached: nothing listens there")
+    except (OSError, HTTPException, ValueError) as error:
+        is_late = late.is_set() or isinstance(error, TimeoutError)
+        problem = f"did not answer within {within_s:g} s" if is_late else f"broke off: {type(error).__name__}"
+        return Said(None, b"", {}, _ms(began), problem)
+    if late.is_set():
+        return Said(None, b"", {}, _ms(began), f"did not answer within {within_s:g} s")
+    return Said(status, read, received, _ms(began))
 
-    def __init__(self) -> None:
-        self._pool = urllib3.PoolManager(num_pools=8, maxsize=256)
 
-    def post(self, url: str, body: bytes, headers: dict[str, str], within_s: float) -> Said:
-        """Post, and return the answer, or why there is none within so many seconds."""
-        began = time.monotonic()
-        try:
-            status, read, received = self._exchange(url, body, headers, began, within_s)
-        # Which is a time-out, too, to urllib3.
-        except urllib3.exceptions.NewConnectionError:
-            return Said(None, b"", {}, _ms(began), "could not be reached: nothing listens there")
-        except (TimeoutError, urllib3.exceptions.TimeoutError):
-            return Said(None, b"", {}, _ms(began), f"did not answer within {within_s:g} s")
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return Said(None, b"", {}, _ms(began), f"broke off: {type(error).__name__}")
-        return Said(status, read, received, _ms(began))
+def _exchange(url: str, body: bytes, headers: dict[str, str], within_s: float, late: threading.Event) -> tuple[int, bytes, dict[str, str]]:
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    line = kind(parts.hostname or "", parts.port, timeout=min(CONNECT_S, within_s))
+    # However slowly the answer drips, this ends it.
+    watch = threading.Timer(within_s, _cut, (line, late))
+    watch.daemon = True
+    watch.start()
+    try:
+        line.connect()
+        line.sock.settimeout(within_s)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        line.request("POST", target, body, {**headers, "Connection": "close", "Accept": "*/*"})
+        answer = line.getresponse()
+        return answer.status, answer.read(MOST_BYTES), dict(answer.headers.items())
+    finally:
+        watch.cancel()
+        line.close()
 
-    def _exchange(self, url: str, body: bytes, headers: dict[str, str], began: float, within_s: float) -> tuple[int, bytes, dict[str, str]]:
-        timeout = Timeout(connect=min(CONNECT_S, within_s), read=within_s)
-        # A fresh connection: one that was kept may be closed by the other side in the moment of use.
-        given = {**headers, "Connection": "close", "Accept": "*/*"}
-        answer: Any = self._pool.request(
-            "POST", url, body=body, headers=given, redirect=False, retries=False, timeout=timeout, preload_content=False
-        )
-        try:
-            read = b""
-            while (part := answer.read1(65536)) and len(read) < MOST_BYTES:
-                read += part
-                if time.monotonic() - began > within_s:
-                    raise TimeoutError
-        finally:
-            answer.close()
-        return answer.status, read, dict(answer.headers.items())
+
+def _cut(line: HTTPConnection, late: threading.Event) -> None:
+    late.set()
+    if line.sock:
+        with suppress(OSError):
+            line.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _ms(began: float) -> int:

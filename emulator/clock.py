@@ -30,8 +30,9 @@ class Clock:
 
     def release(self, moment: float) -> None:
         """Go on from a moment."""
-        self._held = None
+        # In this order: others look at it meanwhile.
         self._began_at, self._shows = self._wall(), moment
+        self._held = None
 
     def run(self, scale: float) -> None:
         """Go on at another speed: so many seconds in one of the wall's."""

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -22,9 +24,16 @@ from emulator.world import World
 HERE = "http://127.0.0.1:9001"
 
 
+def _named(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    # Nothing would stand for every address of this machine.
+    if not value.strip():
+        raise click.BadParameter("name an address, as 127.0.0.1")
+    return value
+
+
 @click.group(invoke_without_command=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=9001, show_default=True, help="Port; the next free one if it is taken.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, callback=_named, help="Address to listen on.")
 @click.option("--app-url", default="http://127.0.0.1:9000", show_default=True, help="Your app, which gets the callbacks.")
 @click.option("--token", default="", envvar="CALLBACK_TOKEN", help="Secret that the callback addresses end with (?token=).")
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="File that keeps the state over a restart.")
@@ -44,8 +53,7 @@ def main(ctx: click.Context, port: int, host: str, token: str, state: Path | Non
         settings.change(given)
         free = first_free(host, port)
         world = World(DOERS, settings, f"http://{_reached_at(host)}:{free}")
-        store = Store(world, state) if state else None
-        said = store.load() if store else ""
+        store, said = _kept(world, state) if state else (None, "")
         server = Server(host, free, create_app(world, host))
     except (Refused, PortTaken, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
@@ -58,6 +66,17 @@ def main(ctx: click.Context, port: int, host: str, token: str, state: Path | Non
     if not quiet:
         click.echo(f"Emulator of Africa's Talking at {world.own_url}/ (callbacks go to {settings.app_url}). Ctrl+C stops it.")
     _serve(server, world, store)
+
+
+def _kept(world: World, path: Path) -> tuple[Store | None, str]:
+    """Return what keeps the state, with what it says of the file it found; None where another emulator has that file."""
+    try:
+        store = Store(world, path)
+    except BlockingIOError:
+        return None, f"{path.name} is kept by another emulator that runs: this one begins as new, and keeps nothing."
+    said = store.load()
+    store.save()
+    return store, said
 
 
 def _reached_at(host: str) -> str:
@@ -78,6 +97,9 @@ def _serve(server: Server, world: World, store: Store | None) -> None:
     world.timetable.stop()
     if store:
         store.stop()
+    # Whoever is just being told something is not waited for: it is in the file as still to do.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 main.add_command(phone)
@@ -122,7 +144,7 @@ def set_fault(over: Control, faults: tuple[str, ...]) -> None:
 
 
 @control.command("advance")
-@click.argument("seconds", type=click.FloatRange(0))
+@click.argument("seconds", type=click.FloatRange(0, 34_560_000))
 @click.pass_obj
 def advance(over: Control, seconds: float) -> None:
     """Move the clock on; what is due on the way happens."""

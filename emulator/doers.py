@@ -8,6 +8,7 @@ DOERS: dict[str, Doer] = {
     "airtime.finish": airtime.finish,
     "airtime.validate": airtime.validate,
     "call.ask": interpreter.ask_app,
+    "call.failed": interpreter.failed,
     "call.digits_over": interpreter.digits_over,
     "call.end": hands.end,
     "call.go_on": interpreter.go_on,

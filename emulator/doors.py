@@ -18,7 +18,7 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 def init_app(app: Flask, host: str) -> None:
     """Put the door before every address. host: the address that the emulator listens on."""
-    names = {*LOCAL_NAMES, host}
+    names = {*LOCAL_NAMES, host.lower()}
     # Told to listen on every address, it is meant to be reached by this machine's other ones: by number, not by name.
     takes_numbers = host in EVERYWHERE
 
@@ -28,9 +28,7 @@ def init_app(app: Flask, host: str) -> None:
         name = _name_of(f"//{request.host}")
         if name not in names and not (takes_numbers and _is_number(name)):
             raise Refused(f"This emulator does not answer as '{name:.80}'. Use http://127.0.0.1, or start it with --host", 403)
-        origin = request.headers.get("Origin")
-        is_foreign = origin is not None and urlsplit(origin).netloc != request.host
-        if request.method not in ("GET", "HEAD") and (is_foreign or request.headers.get("Sec-Fetch-Site") == "cross-site"):
+        if request.method not in ("GET", "HEAD") and _is_foreign():
             raise Refused("Another site's page may not do this", 403)
 
     @app.after_request
@@ -43,6 +41,12 @@ def init_app(app: Flask, host: str) -> None:
         answer.headers.setdefault("Referrer-Policy", "no-referrer")
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
+
+
+def _is_foreign() -> bool:
+    origin = request.headers.get("Origin")
+    is_elsewhere = origin is not None and origin.partition("//")[2] != request.host
+    return is_elsewhere or request.headers.get("Sec-Fetch-Site") == "cross-site"
 
 
 def _name_of(address: str) -> str:

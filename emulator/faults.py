@@ -21,11 +21,12 @@ class Fault:
 
 
 def _is_number(least: float, most: float, only_whole: bool = False) -> Callable[[Any], bool]:
-    kinds: tuple[type, ...] = (int,) if only_whole else (int, float)
+    kinds = int if only_whole else int | float
 
     def is_value(value: Any) -> bool:
-        is_number = isinstance(value, kinds) and not isinstance(value, bool)
-        return is_number and least <= float(value) <= most
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            return False
+        return bool(least <= value <= most)
 
     return is_value
 
@@ -38,8 +39,8 @@ def _count(meaning: str, most: int, usual: int) -> Fault:
     return Fault(meaning, f"a whole number from 1 to {most}", _is_number(1, most, only_whole=True), usual)
 
 
-def _seconds(meaning: str, usual: float) -> Fault:
-    return Fault(meaning, "seconds", _is_number(0.01, 86_400), usual)
+def _seconds(meaning: str, usual: float, most: float = 86_400) -> Fault:
+    return Fault(meaning, f"seconds, {most:g} at most", _is_number(0.01, most), usual)
 
 
 FAULTS = {
@@ -49,7 +50,7 @@ FAULTS = {
     "dropped": _flag("callbacks never come"),
     "retry_storm": _count("so many copies of every callback come at once", 200, 20),
     "callback_first": _flag("the report comes before the answer to the send"),
-    "slow": _seconds("answers of the API take so many seconds", 5),
+    "slow": _seconds("answers of the API take so many seconds", 5, most=120),
     "hang": _flag("the API takes a request, does what it asks, and never answers"),
     "reset": _flag("the API does what is asked and breaks the connection"),
     "too_many": _flag("the API answers 429 and does nothing"),

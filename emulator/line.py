@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+from emulator import caller
 from emulator.caller import Said
 from emulator.kinds import HOUR_S, JSON, KINDS, REPEAT_EVERY_S, Kind
 from emulator.world import World
@@ -45,8 +46,9 @@ def _is_overtaken(world: World, kind: str) -> bool:
 
 def post(world: World, kind: str, fields: dict[str, Any], phone: str, began: float | None) -> None:
     """Post a callback once, and plan the next time if the answer asks for it. began: when it was first posted."""
-    said = _post(world, kind, fields, phone, _no_success)
-    if said is None:
+    state = world.state
+    said = ask(world, kind, fields, phone, _no_success)
+    if said is None or state is not world.state:
         return
     began = world.now() if began is None else began
     row = KINDS[kind]
@@ -71,34 +73,26 @@ def ask(
 
     judge: says what is wrong with an answer, "" for nothing. url: instead of the usual address.
     """
-    return _post(world, kind, fields, phone, judge, url, headers)
-
-
-def explain(world: World, explanation: str, kind: str, phone: str, answer: str = "") -> None:
-    """Write to the log why something went as it did, apart from any request."""
-    world.log.add(world.now_iso(), "out", "", "", explanation=explanation, kind=kind, phone=phone, answer=answer)
-
-
-def _post(
-    world: World,
-    kind: str,
-    fields: dict[str, Any],
-    phone: str,
-    judge: Judge,
-    url: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> Said | None:
     url = url or world.settings.url_of(kind)
     if url is None:
         explain(world, f"no address is set for {kind}, so nobody was told", kind, phone)
         return None
     row = KINDS[kind]
-    body = json.dumps(fields, separators=(",", ":")) if row.media == JSON else urlencode(fields)
+    body = json.dumps(fields, separators=(",", ":"), allow_nan=False) if row.media == JSON else urlencode(fields)
     given = {"Content-Type": _media(world, kind, row), "User-Agent": row.user_agent, **(headers or {})}
-    said = world.caller.post(url, body.encode(), given, world.settings.answer_within_s)
+    state = world.state
+    said = caller.post(url, body.encode(), given, world.settings.answer_within_s)
+    if state is not world.state:
+        # It is of a world that is gone.
+        return said
     problem = not_whole(said) or judge(said)
-    world.log.add(world.now_iso(), "out", "POST", without_token(url), said.status, said.ms, body, said.text, problem, kind, phone)
+    world.log.add(world.now_iso(), "out", "POST", url, said.status, said.ms, body, said.text, problem, kind, phone)
     return said
+
+
+def explain(world: World, explanation: str, kind: str, phone: str, answer: str = "") -> None:
+    """Write to the log why something went as it did, apart from any request."""
+    world.log.add(world.now_iso(), "out", "", "", explanation=explanation, kind=kind, phone=phone, answer=answer)
 
 
 def _media(world: World, kind: str, row: Kind) -> str:
@@ -119,11 +113,5 @@ def _no_success(said: Said) -> str:
     return "" if said.status is not None and said.status < 300 else f"your app answered {said.status}"
 
 
-def without_token(url: str) -> str:
-    """Return an address without what stands behind its question mark's token."""
-    before, mark, _ = url.partition("token=")
-    return f"{before}{mark}…" if mark else url
-
-
 def _shown_url(world: World, kind: str) -> str:
-    return without_token(world.settings.url_of(kind) or "")
+    return world.settings.url_of(kind) or ""

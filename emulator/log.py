@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,7 +32,9 @@ class Entry:
 class Log:
     """The newest entries. Safe for many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, masked: Callable[[str], str]) -> None:
+        """masked: returns a text without secrets."""
+        self._masked = masked
         self._entries: deque[Entry] = deque(maxlen=MOST_ENTRIES)
         self._last = 0
         self._lock = threading.Lock()
@@ -51,18 +54,19 @@ class Log:
         phone: str = "",
     ) -> None:
         """Add a request that is over."""
+        address, body, answer = (self._masked(text[:MOST_TEXT]) for text in (address, body, answer))
         with self._lock:
             self._last += 1
-            cut = (body[:MOST_TEXT], answer[:MOST_TEXT])
-            self._entries.append(Entry(self._last, time, direction, method, address, status, ms, *cut, explanation, kind, phone))
+            self._entries.append(Entry(self._last, time, direction, method, address, status, ms, body, answer, explanation, kind, phone))
 
     def after(self, number: int, most: int = 500) -> dict[str, Any]:
-        """Return the entries after one, oldest first, and the id of the last."""
+        """Return the entries after one, oldest first, the id of the last of them, from which to go on, and of the newest."""
         with self._lock:
             # After a restart or reset the ids begin anew: a reader that is ahead starts over.
             number = 0 if number > self._last else number
-            found = [entry for entry in self._entries if entry.id > number]
-            return {"entries": [asdict(entry) for entry in found[-most:]], "last": self._last}
+            found = [entry for entry in self._entries if entry.id > number][:most]
+            last = found[-1].id if found else self._last
+            return {"entries": [asdict(entry) for entry in found], "last": last, "newest": self._last}
 
     def clear(self) -> None:
         """Forget all of it."""

@@ -18,3 +18,9 @@ def is_repeat(world: World, key: str) -> bool:
             return True
         keep(state.keys, key, world.now())
         return False
+
+
+def forget(world: World, key: str) -> None:
+    """Let an order of which nothing was done be made again."""
+    with world.changing() as state:
+        state.keys.pop(key, None)

@@ -65,15 +65,6 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def is_free(host: str, port: int) -> bool:
-    """Whether a port can be listened on."""
-    try:
-        _listening(host, port).close()
-    except OSError:
-        return False
-    return True
-
-
 def first_free(host: str, port: int) -> int:
     """Return a port, or the next one above it that is free. Raises PortTaken, and OSError for an address that is not this machine's."""
     for candidate in range(port, min(port + MOST_PORTS, 65536)):

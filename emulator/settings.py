@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from emulator.errors import Refused
 from emulator.kinds import KINDS
@@ -70,17 +71,22 @@ class Settings:
             given = self.callbacks[kind]
             # With one address only, a call's end is told where its instructions are asked for.
             return self.url_of("voice.instructions") if given is None and kind == "voice.event" else given
-        return f"{self.app_url.rstrip('/')}{KINDS[kind].path}" + (f"?token={self.token}" if self.token else "")
+        return f"{self.app_url.rstrip('/')}{KINDS[kind].path}" + (f"?token={quote(self.token, safe='')}" if self.token else "")
 
     def magic_of(self, number: str) -> str | None:
         """Return what the last digits of a number make of it."""
         return next((meaning for suffix, meaning in self.magic_numbers.items() if number.endswith(suffix)), None)
 
     def shown(self) -> dict[str, Any]:
-        """Return them as JSON, money as `KES 10.0000`, callbacks with their addresses."""
+        """Return them as JSON, money as `KES 10.0000`, callbacks with their addresses; without the secret."""
         plain = {one.name: getattr(self, one.name) for one in fields(self)}
         sums = {name: money(value) for name, value in plain.items() if isinstance(value, Decimal)}
-        return {**plain, **sums, "callbacks": {kind: self.url_of(kind) for kind in KINDS}}
+        secret = {"token": "****" if self.token else ""}
+        return {**plain, **sums, **secret, "callbacks": {kind: self._shown_url(kind) for kind in KINDS}}
+
+    def _shown_url(self, kind: str) -> str | None:
+        url = self.url_of(kind)
+        return url.replace(quote(self.token, safe=""), "****") if url and self.token else url
 
     def change(self, given: dict[str, Any]) -> None:
         """Set what is given, all of it or, when anything is wrong, nothing. Raises Refused."""
@@ -121,7 +127,9 @@ def _read(name: str, value: Any, default: Any) -> Any:
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**6
         return float(_insist(is_number, value, name, "a number of 0 or more"))
     if isinstance(default, str):
-        return _insist(isinstance(value, str), value, name, "text")
+        is_address = name == "app_url"
+        is_right = _is_address(value) if is_address else isinstance(value, str)
+        return _insist(is_right, value, name, "an address (http://…)" if is_address else "text")
     if name == "senders":
         is_list = value is None or (isinstance(value, list) and all(isinstance(one, str) for one in value))
         return _insist(is_list, value, name, "a list of senders, or null for any")
@@ -132,8 +140,7 @@ def _checked(name: str, key: str, value: Any) -> Any:
     """Return an entry of a table, if it can stand there."""
     if name == "callbacks":
         _insist(key in KINDS, key, "callbacks", f"one of the kinds {', '.join(KINDS)}")
-        is_address = value is None or (isinstance(value, str) and value.startswith(("http://", "https://")))
-        return _insist(is_address, value, f"callbacks.{key}", "an address (http://…) or null")
+        return _insist(value is None or _is_address(value), value, f"callbacks.{key}", "an address (http://…) or null")
     if value is None:
         return None
     if name == "opt_outs":
@@ -141,6 +148,14 @@ def _checked(name: str, key: str, value: Any) -> Any:
         return _insist(is_list, value, f"opt_outs.{key}", "a list of numbers")
     known = MEANINGS if name == "magic_numbers" else tuple(NETWORKS)
     return _insist(value in known, value, f"{name}.{key}", f"one of: {', '.join(known)}")
+
+
+def _is_address(value: Any) -> bool:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _insist(is_right: bool, value: Any, name: str, what: str) -> Any:

@@ -9,6 +9,8 @@ from emulator.timetable import Task
 
 # Of each sort of thing so many are kept; the oldest go.
 MOST = 5000
+# Of these shapes; a file of another one is not read.
+VERSION = 1
 
 
 @dataclass
@@ -180,6 +182,14 @@ class Call:
     hangup_cause: str | None = None
     amount: Decimal | None = None
     why: str | None = None
+    # Since when, and how often, the application was asked while time stood almost still
+    hurried_since: float = 0.0
+    hurried_asks: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not over."""
+        return self.state != "ended"
 
 
 @dataclass
@@ -197,8 +207,9 @@ class Transaction:
 
 @dataclass
 class State:
-    """All of it. media: addresses that were uploaded, by number; keys: answers by idempotency key, with their time."""
+    """All of it. media: addresses that were uploaded, by number; keys: idempotency keys that were seen, with their time."""
 
+    version: int = VERSION
     settings: Settings = field(default_factory=Settings)
     faults: dict[str, Any] = field(default_factory=dict)
     phones: dict[str, Phone] = field(default_factory=dict)
@@ -228,7 +239,10 @@ class State:
 
 
 def keep(table: dict[str, Any], key: str, value: Any) -> None:
-    """Put something into a table of the state, which forgets its oldest when it is full."""
+    """Put something into a table of the state, which forgets its oldest when it is full; never what is under way."""
     table[key] = value
     while len(table) > MOST:
-        del table[next(iter(table))]
+        oldest = next((one for one, kept in table.items() if not getattr(kept, "is_open", False)), None)
+        if oldest is None or oldest == key:
+            return
+        del table[oldest]

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -14,6 +14,8 @@ from emulator.client import Answered, Control
 PHONE = "+254711000000"
 POLL_S = 0.1
 RINGS_FOR_S = 60.0
+# Without a person at a terminal, nobody else would end a call that waits in a queue.
+SILENCE_S = 60.0
 
 
 class PhoneGroup(click.Group):
@@ -85,6 +87,7 @@ def sms(control: Control, text: str, to: str, number: str, link_id: str | None, 
     """
     say = _quiet if as_json else click.echo
     known = {message["id"] for message in control.messages(number)}
+    last = control.ask("GET", "/log")["newest"]
     sent = control.text(number, to, text, link_id)
     say(f"{number} > {to}: {text}")
     ends = time.monotonic() + wait
@@ -94,19 +97,27 @@ def sms(control: Control, text: str, to: str, number: str, link_id: str | None, 
         got = [one for one in control.messages(number) if one["direction"] == "in" and one["id"] not in known]
     for message in got:
         say(f"{number} < {message['from']}: {message['text']}")
-    told = [entry for entry in control.log() if entry["kind"] == "sms.incoming_message" and entry["phone"] == number]
-    last = told[-1] if told else {"status": None, "explanation": "not told to your app yet"}
-    say(f"your app answered {last['status']}" if last["status"] else last["explanation"])
-    _finish(as_json, {**sent, "answers": got, "told": last}, last["status"] != 200)
+    entries = [entry for entry in control.log(last) if entry["kind"] == "sms.incoming_message" and entry["phone"] == number]
+    told = entries[-1] if entries else {"status": None, "explanation": "your app did not answer yet"}
+    say(f"your app answered {told['status']}" if told["status"] else told["explanation"])
+    _finish(as_json, {**sent, "answers": got, "told": told}, told["status"] != 200)
+
+
+def _in_a_call(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.pass_obj,
+        as_json,
+        click.option("--record", default=3.0, show_default=True, help="Seconds that you speak into a recording."),
+        click.option("--press", help="What is pressed at each question, by comma; without it you are asked."),
+        from_phone,
+    ):
+        command = option(command)
+    return command
 
 
 @phone.command("call")
 @click.argument("to")
-@from_phone
-@click.option("--press", help="What is pressed at each question, by comma; without it you are asked.")
-@click.option("--record", default=3.0, show_default=True, help="Seconds that you speak into a recording.")
-@as_json
-@click.pass_obj
+@_in_a_call
 def call(control: Control, to: str, number: str, press: str | None, record: float, as_json: bool) -> None:
     """Call the account's number. Exits with 1 when the call failed.
 
@@ -118,11 +129,7 @@ def call(control: Control, to: str, number: str, press: str | None, record: floa
 
 
 @phone.command("answer")
-@from_phone
-@click.option("--press", help="What is pressed at each question, by comma; without it you are asked.")
-@click.option("--record", default=3.0, show_default=True, help="Seconds that you speak into a recording.")
-@as_json
-@click.pass_obj
+@_in_a_call
 def answer(control: Control, number: str, press: str | None, record: float, as_json: bool) -> None:
     """Wait for a call and answer it.
 
@@ -141,10 +148,11 @@ def _talk(control: Control, call: dict[str, Any], press: str | None, record: flo
     """Follow a call until it is over, and do what it asks for."""
     say = _quiet if as_json else click.echo
     typed = _typed(press, "press")
-    heard = 0
+    heard, quiet_since = 0, time.monotonic()
     while True:
         for line in call["heard"][heard:]:
             say(f"  {line}")
+            quiet_since = time.monotonic()
         heard = len(call["heard"])
         if call["state"] == "ended":
             break
@@ -157,6 +165,9 @@ def _talk(control: Control, call: dict[str, Any], press: str | None, record: flo
             is_terminal = not call["asked"]
             call = control.act(call["call"], "record", seconds=record)
             call = control.act(call["call"], "hangup") if is_terminal else call
+        elif time.monotonic() - quiet_since > SILENCE_S and not sys.stdin.isatty():
+            say(f"(hung up after {SILENCE_S:g} s of silence)")
+            call = control.act(call["call"], "hangup")
         else:
             time.sleep(POLL_S)
             call = control.call_state(call["call"])

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from emulator.clock import Clock
@@ -63,17 +64,27 @@ class Strands:
         with self._idle:
             return self._idle.wait_for(lambda: not self._waiting, timeout_s)
 
+    def clear(self) -> None:
+        """Forget what is not begun."""
+        with self._idle:
+            for queue in self._waiting.values():
+                while len(queue) > 1:
+                    queue.pop()
+
     def stop(self) -> None:
         """Take no more; what runs ends by itself."""
+        self.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Timetable:
     """Tasks in the order in which they are due, done by one function. All its methods may be called from any thread."""
 
-    def __init__(self, clock: Clock, do: Callable[[Task], None]) -> None:
+    def __init__(self, clock: Clock, do: Callable[[Task], None], slow: str) -> None:
+        """do: does a task. slow: the name of tasks that may wait for others for long, in threads of their own."""
         self.clock = clock
-        self.strands = Strands()
+        self._slow = slow
+        self._strands, self._slow_strands = Strands(), Strands()
         self._do = do
         self._tasks: dict[int, Task] = {}
         self._heap: list[tuple[float, int]] = []
@@ -92,7 +103,8 @@ class Timetable:
         with self._changed:
             self._is_stopped = True
             self._changed.notify_all()
-        self.strands.stop()
+        self._strands.stop()
+        self._slow_strands.stop()
 
     def add(self, delay_s: float, name: str, strand: str, args: dict[str, Any]) -> None:
         """Have something done in so many seconds of the emulator's clock."""
@@ -105,8 +117,12 @@ class Timetable:
         heapq.heappush(self._heap, (task.due, task.id))
         self._changed.notify_all()
 
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Return whether all that is due is done, waiting for it no longer than so."""
+        return self._strands.wait_until_idle(timeout_s) and self._slow_strands.wait_until_idle(timeout_s)
+
     def waiting(self) -> list[Task]:
-        """Return what is still to do, in the order of its making."""
+        """Return what is still to do or being done, in the order of its making."""
         with self._changed:
             return list(self._tasks.values())
 
@@ -115,8 +131,11 @@ class Timetable:
         with self._changed:
             self._tasks.clear()
             self._heap.clear()
+            self._strands.clear()
+            self._slow_strands.clear()
             for task in tasks:
                 self._put(task)
+            self._changed.notify_all()
 
     def set_scale(self, scale: float) -> None:
         """Let time run at another speed."""
@@ -131,8 +150,12 @@ class Timetable:
             self._advance_to = None
             self.clock.reset()
             shift = self.clock.now() - before
-            tasks = [Task(task.id, task.due + shift, task.name, task.strand, task.args) for task in self._tasks.values()]
-            self.restore(tasks)
+            for task in self._tasks.values():
+                task.due += shift
+            waiting = {number for _, number in self._heap}
+            self._heap = [(task.due, task.id) for task in self._tasks.values() if task.id in waiting]
+            heapq.heapify(self._heap)
+            self._changed.notify_all()
 
     def advance(self, seconds: float, patience_s: float) -> bool:
         """Move time on and do on the way, in order, all that is due; return whether that is over within `patience_s` real seconds."""
@@ -148,12 +171,24 @@ class Timetable:
             is_advancing = self._advance_to is not None
             if is_advancing:
                 # What is being done may add what is due before the next moment.
-                self.strands.wait_until_idle(60)
+                self.wait_until_idle(60)
             with self._changed:
                 has_begun = self._advance_to is not None and not is_advancing
                 due = [] if self._is_stopped or has_begun else self._take_due()
             for task in due:
-                self.strands.run(task.strand, lambda task=task: self._do(task))  # type: ignore[misc]
+                strands = self._slow_strands if task.name == self._slow else self._strands
+                strands.run(task.strand, partial(self._finish, task))
+
+    def _finish(self, task: Task) -> None:
+        """Do a task; until that is over it counts as still to do, and after a restart it is done again."""
+        if self._tasks.get(task.id) is not task:
+            return
+        try:
+            self._do(task)
+        finally:
+            with self._changed:
+                if self._tasks.get(task.id) is task:
+                    del self._tasks[task.id]
 
     def _take_due(self) -> list[Task]:
         """Return what is due now, waiting for a change when nothing is."""
@@ -173,5 +208,6 @@ class Timetable:
         due = []
         while self._heap and self._heap[0][0] <= self.clock.now():
             _, number = heapq.heappop(self._heap)
-            due.append(self._tasks.pop(number))
+            if task := self._tasks.get(number):
+                due.append(task)
         return due

@@ -14,12 +14,14 @@ from emulator.world import World
 BROKEN = "Connection problem or invalid MMI code"
 HOP_METADATA = "at-ussd-hop-metadata"
 MOST_METADATA = 99
+MOST_CODE = 50
 CODE_MARKS = "0123456789*#"
 
 
 def dial(world: World, number: str, code: str) -> UssdSession:
     """Dial a code and return the session with its first screen. Raises Refused for what is no code."""
-    if len(code) < 3 or code[0] not in "*#" or not code.endswith("#") or any(mark not in CODE_MARKS for mark in code):
+    has_form = 3 <= len(code) <= MOST_CODE and code[0] in "*#" and code.endswith("#")
+    if not has_form or any(mark not in CODE_MARKS for mark in code):
         raise Refused(f"'{code:.40}' is not a USSD code, for example *384*1234#")
     world.phone(number)
     with world.changing() as state:
@@ -76,7 +78,9 @@ def time_out(world: World, session_id: str, hops: int | None) -> None:
 
 def shown(session: UssdSession) -> dict[str, Any]:
     """Return a session as the control API gives it."""
-    last = session.hops[-1] if session.hops else Hop("", "", "", 0)
+    # One that was cut off before its first screen
+    nothing = Hop("", BROKEN if session.status else "", "", 0, session.error or None)
+    last = session.hops[-1] if session.hops else nothing
     return {
         "session": session.id,
         "code": session.code,
@@ -97,25 +101,18 @@ def _of(world: World, number: str, session_id: str) -> UssdSession:
 
 
 def _hop(world: World, session: UssdSession, text: str) -> None:
-    fields = {
-        "phoneNumber": session.phone,
-        "serviceCode": session.code,
-        "text": "*".join(session.inputs),
-        "sessionId": session.id,
-        "networkCode": world.network_code_of(session.phone),
-    }
-    headers = {HOP_METADATA: session.metadata} if session.metadata else {}
     with world.lock:
         slower_s = float(world.faults.take("app_slow", "ussd.session") or 0)
-        most = world.network_of(session.phone)
+        network = world.network_of(session.phone)
 
     def judge(said: Said) -> str:
-        return _problem(said, slower_s, world.settings.answer_within_s) or _too_long(said, most)
+        return _problem(said, slower_s, world.settings.answer_within_s) or _too_long(said, network)
 
-    said = line.ask(world, "ussd.session", fields, session.phone, judge, headers=headers)
-    with world.changing():
+    headers = {HOP_METADATA: session.metadata} if session.metadata else {}
+    said = line.ask(world, "ussd.session", _fields(world, session), session.phone, judge, headers=headers)
+    with world.changing() as state:
         session.is_asking = False
-        if not session.is_open:
+        if not session.is_open or state.sessions.get(session.id) is not session:
             return
         if said is None:
             _fail(world, session, text, Said(None, b"", {}, 0), "no address is set for ussd.session")
@@ -123,6 +120,16 @@ def _hop(world: World, session: UssdSession, text: str) -> None:
             _fail(world, session, text, said, problem)
         else:
             _show(world, session, text, said)
+
+
+def _fields(world: World, session: UssdSession) -> dict[str, str]:
+    return {
+        "phoneNumber": session.phone,
+        "serviceCode": session.code,
+        "text": "*".join(session.inputs),
+        "sessionId": session.id,
+        "networkCode": world.network_code_of(session.phone),
+    }
 
 
 def _problem(said: Said, slower_s: float, within_s: float) -> str:
@@ -187,7 +194,7 @@ def _end(world: World, session: UssdSession, status: str, error: str) -> None:
         "phoneNumber": session.phone,
         "status": status,
         "cost": "0.00",
-        "durationInMillis": str(round(1000 * (world.now() - session.began))),
+        "durationInMillis": str(max(0, round(1000 * (world.now() - session.began)))),
         "hopsCount": str(len(session.hops)),
         "hopsMetadata": "|".join(session.all_metadata),
         "input": "*".join(session.inputs),

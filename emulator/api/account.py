@@ -2,14 +2,11 @@
 
 from flask import Blueprint, Response, jsonify
 
-from emulator.api.door import asked, given, guard
+from emulator.api.door import TOKEN_LASTS_S, asked, given, guard
 from emulator.here import the_world
 from emulator.ids import WEBRTC, new_id
 from emulator.settings import money
 from emulator.state import keep
-
-TOKEN_LASTS_S = 3600
-
 
 bp = guard(Blueprint("account", __name__))
 

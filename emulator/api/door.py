@@ -15,12 +15,15 @@ from flask import Blueprint, Response, g, request
 
 from emulator.errors import Refused
 from emulator.here import the_world
+from emulator.reading import read_json
 from emulator.world import World
 
 UNAUTHENTICATED = "The supplied authentication is invalid"
 CHALLENGE = 'Basic realm="api",charset=UTF-8'
 WRONG_KEYS = ("wrong", "invalid")
 TEXT, JSON = "text/plain; charset=UTF-8", "application/json"
+# Source: answers of the token service as SDKs have them.
+TOKEN_LASTS_S = 3600
 # The SDKs' spelling and the documentation's.
 KEY_HEADERS = ("Idempotency-Key", "Idempotence-Key")
 # Who hangs is let go after so long.
@@ -39,12 +42,11 @@ def guard(bp: Blueprint) -> Blueprint:
 def _come_in() -> Response | None:
     world = the_world()
     g.is_api, g.began = True, time.monotonic()
+    g.explanation = g.body = ""
     # Before it is read as a form, which leaves nothing of it.
-    request.get_data()
-    g.explanation = ""
+    g.body = request.get_data(as_text=True) or request.query_string.decode("utf-8", "replace")
     key = request.headers.get("apiKey", "")
-    has_token = request.headers.get("authToken", "") in world.state.tokens
-    if not has_token and (not key.strip() or key.lower().startswith(WRONG_KEYS)):
+    if not _has_token(world) and (not key.strip() or key.lower().startswith(WRONG_KEYS)):
         g.explanation = "no header apiKey" if not key.strip() else "keys that begin with 'wrong' or 'invalid' are not accepted"
         return Response(UNAUTHENTICATED, 401, {"WWW-Authenticate": CHALLENGE}, content_type=TEXT)
     with world.lock:
@@ -53,6 +55,12 @@ def _come_in() -> Response | None:
         g.explanation = "429 on purpose: nothing was done"
         return Response("Too many requests", 429, {"Retry-After": "1"}, content_type=TEXT)
     return None
+
+
+def _has_token(world: World) -> bool:
+    """Whether a request brings a token that stands for a key, and still does."""
+    made_at = world.state.tokens.get(request.headers.get("authToken", ""))
+    return made_at is not None and world.now() - made_at < TOKEN_LASTS_S
 
 
 def _go_out(answer: Response) -> Response:
@@ -64,7 +72,6 @@ def _go_out(answer: Response) -> Response:
     if answer.status_code < 400:
         answer = _broken(world, answer)
     ms = round(1000 * (time.monotonic() - g.began))
-    body = request.get_data(as_text=True) or request.query_string.decode("utf-8", "replace")
     text = "" if answer.is_streamed else answer.get_data(as_text=True)
     world.log.add(
         world.now_iso(),
@@ -73,7 +80,7 @@ def _go_out(answer: Response) -> Response:
         request.path,
         None if answer.is_streamed else answer.status_code,
         ms,
-        body,
+        g.body,
         text,
         g.explanation,
     )
@@ -137,17 +144,22 @@ def given(*names: str, optional: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def _body() -> dict[str, Any]:
-    if request.mimetype == JSON:
-        fields = request.get_json(silent=True)
-        if not isinstance(fields, dict):
-            raise Refused("The request content was malformed: a JSON object is needed")
-        return fields
     # Africa's Talking's own Node package sends JSON that calls itself a form.
-    if request.get_data()[:1] == b"{" and isinstance(fields := request.get_json(force=True, silent=True), dict):
-        return fields
-    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        return request.form.to_dict()
-    raise Refused("The request's Content-Type is not supported. Expected:\napplication/x-www-form-urlencoded or application/json", 415)
+    if request.mimetype == JSON or request.get_data()[:1] == b"{":
+        return _json_body()
+    if request.mimetype not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        raise Refused("The request's Content-Type is not supported. Expected:\napplication/x-www-form-urlencoded or application/json", 415)
+    return request.form.to_dict()
+
+
+def _json_body() -> dict[str, Any]:
+    try:
+        fields = read_json(request.get_data())
+    except ValueError as wrong:
+        raise Refused(f"The request content was malformed: {wrong}") from wrong
+    if not isinstance(fields, dict):
+        raise Refused("The request content was malformed: a JSON object is needed")
+    return fields
 
 
 def _missing(name: str) -> str:
@@ -155,8 +167,9 @@ def _missing(name: str) -> str:
 
 
 def idempotency_key() -> str:
-    """Return the key that makes an order be done once, "" for none."""
-    return next((request.headers[name] for name in KEY_HEADERS if request.headers.get(name)), "")
+    """Return the key that makes an order be done once, as the account's at this address; "" for none."""
+    key = next((request.headers[name] for name in KEY_HEADERS if request.headers.get(name)), "")
+    return f"{request.path} {_body().get('username', '')} {key}" if key else ""
 
 
 def asked(*names: str, optional: tuple[str, ...] = ()) -> dict[str, str]:

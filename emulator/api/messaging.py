@@ -10,6 +10,7 @@ from emulator.errors import NotFound, Refused
 from emulator.here import the_world
 from emulator.ids import SAFARICOM_SUBSCRIPTION, new_id
 from emulator.networks import is_number
+from emulator.reading import whole_of
 from emulator.world import World
 
 bp = guard(Blueprint("messaging", __name__))
@@ -42,10 +43,8 @@ def fetch() -> Response:
     """Messages to the account."""
     world = the_world()
     query = asked("username", optional=("lastReceivedId",))
-    after = query["lastReceivedId"] or "0"
-    if not (after.isascii() and after.isdigit()):
-        raise Refused("The query parameter 'lastReceivedId' was malformed: it must be a number")
-    return jsonify(SMSMessageData={"Messages": sms.fetch(world, int(after[:18]))})
+    after = whole_of(query["lastReceivedId"], "lastReceivedId")
+    return jsonify(SMSMessageData={"Messages": sms.fetch(world, after)})
 
 
 @bp.post("/version1/messaging/bulk")
@@ -100,8 +99,8 @@ def subscribers() -> Response:
     """Who subscribed to a keyword."""
     world = the_world()
     query = asked("username", "shortCode", "keyword", optional=("lastReceivedId",))
-    after = query["lastReceivedId"] or "0"
-    found = subscriptions.subscribers(world, query["shortCode"], query["keyword"], int(after) if after.isdigit() else 0)
+    after = whole_of(query["lastReceivedId"], "lastReceivedId")
+    found = subscriptions.subscribers(world, query["shortCode"], query["keyword"], after)
     return jsonify(responses=found)
 
 

@@ -10,9 +10,12 @@ from emulator.clock import at_time
 from emulator.errors import Refused
 from emulator.here import the_world
 from emulator.ids import PAYMENTS, new_id
+from emulator.reading import whole_of
 from emulator.settings import CURRENCY, money, read_sum
 
 bp = guard(Blueprint("payments", __name__))
+
+MOST_LISTED = 10
 
 
 @bp.post("/mobile/checkout/request")
@@ -69,7 +72,8 @@ def fetch() -> Response:
     """The payments of a product, newest first."""
     world = the_world()
     query = asked("username", "productName", optional=("pageNumber", "count"))
-    page, count = _whole(query["pageNumber"] or "1"), _whole(query["count"] or "10")
+    page, count = (whole_of(query[name], name) for name in ("pageNumber", "count"))
+    page, count = page or 1, count or MOST_LISTED
     with world.lock:
         found = [one for one in world.state.transactions.values() if one.details.get("productName") == query["productName"]]
         shown = [payments.notification(one) | {"creationTime": at_time(one.at)} for one in reversed(found)]
@@ -98,9 +102,3 @@ def _listed(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise Refused("The request content was malformed: recipients must be a list of objects")
     return value
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not int(text[:6]) > 0:
-        raise Refused(f"The query parameter was malformed: '{text:.20}' is not a whole number above 0")
-    return int(text[:6])

@@ -10,6 +10,7 @@ from emulator.here import the_world
 from emulator.networks import is_landline, is_number
 from emulator.state import Action
 from emulator.voice import bridges, calls, transfer
+from emulator.voice.script import BadScript, check
 from emulator.world import World
 
 OWN_ACTIONS = ("Say", "Play", "Dial")
@@ -24,12 +25,13 @@ def call() -> Response:
     world = the_world()
     order = given("username", "from", "to", optional=("clientRequestId",))
     numbers = numbers_in(order["to"])
+    actions = _own_actions()
     with world.changing():
         if str(order["from"]).lower().startswith(("invalid", "wrong")):
             return jsonify(entries=[], errorMessage="InvalidCallerId")
         if world.settings.balance < calls.PRICE_PER_MINUTE:
             return jsonify(entries=[], errorMessage="Insufficient balance")
-        entries = [_place(world, number, str(order["from"]), str(order["clientRequestId"] or "")) for number in numbers]
+        entries = [_place(world, number, str(order["from"]), str(order["clientRequestId"] or ""), actions) for number in numbers]
     return jsonify(entries=entries, errorMessage="None")
 
 
@@ -71,19 +73,19 @@ def call_transfer() -> Response:
     return jsonify(callTransferResponse={"errorMessage": problem, "status": status})
 
 
-def _place(world: World, number: str, own: str, client_request_id: str) -> dict[str, Any]:
+def _place(world: World, number: str, own: str, client_request_id: str, actions: list[Action]) -> dict[str, Any]:
     problem = "" if is_number(number) else "InvalidPhoneNumber"
     if not problem and not world.network_of(number).country and not is_landline(number):
         problem = "DestinationNotSupported"
     if problem:
         return {"phoneNumber": number, "sessionId": "None", "status": problem}
-    made = calls.place(world, number, own, client_request_id, _own_actions())
+    made = calls.place(world, number, own, client_request_id, actions)
     return {"phoneNumber": number, "sessionId": made.id, "status": "Queued"}
 
 
 def _own_actions() -> list[Action]:
     """Return the actions that a JSON order brings itself: {"actionType", "text", …}. Raises Refused."""
-    items = (request.get_json(silent=True) or {}).get("callActions") if request.mimetype == JSON else None
+    items = given(optional=("callActions",))["callActions"] if request.mimetype == JSON else None
     if not items:
         return []
     if not isinstance(items, list) or not all(isinstance(one, dict) and one.get("actionType") in OWN_ACTIONS for one in items):
@@ -92,12 +94,12 @@ def _own_actions() -> list[Action]:
 
 
 def _own_action(item: dict[str, Any]) -> Action:
-    attributes = {name: _text(value) for name, value in item.items() if name not in ("actionType", "text")}
-    if item["actionType"] == "Play" and not attributes.get("url", "").startswith(("http://", "https://")):
-        raise Refused("The request content was malformed: Play in callActions needs url")
-    if item["actionType"] == "Dial" and not attributes.get("phoneNumbers"):
-        raise Refused("The request content was malformed: Dial in callActions needs phoneNumbers")
-    return Action(item["actionType"], attributes, str(item.get("text", "")))
+    attributes = {name: _text(value) for name, value in item.items() if name not in ("actionType", "text") and value is not None}
+    try:
+        known, _ = check(item["actionType"], attributes, "of callActions")
+    except BadScript as bad:
+        raise Refused(f"The request content was malformed: {bad}") from bad
+    return Action(item["actionType"], known, str(item.get("text") or ""))
 
 
 def _text(value: Any) -> str:

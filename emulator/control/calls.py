@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
-from emulator.control.reading import given, number_of, text_of
 from emulator.errors import Refused
 from emulator.here import the_world
+from emulator.reading import given, number_of, text_of
 from emulator.state import Call
 from emulator.voice import calls, hands
 

@@ -1,15 +1,16 @@
 """The control API of phones: what a person does on one, and what it shows."""
 
+from collections import Counter
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from emulator import payments, sms, subscriptions, ussd
 from emulator.clock import iso
 from emulator.control.calls import settled
-from emulator.control.reading import given, number_of, text_of
 from emulator.errors import Refused
 from emulator.here import the_world
+from emulator.reading import given, number_of, text_of
 from emulator.settings import money
 from emulator.state import Call, Message, Phone
 from emulator.voice import calls
@@ -26,7 +27,7 @@ def phones() -> Response:
     """The numbers that are known."""
     world = the_world()
     with world.lock:
-        return jsonify(phones=[_line(world, number) for number in world.state.phones])
+        return jsonify(phones=_lines(world, list(world.state.phones)))
 
 
 @bp.post("")
@@ -41,7 +42,7 @@ def add() -> tuple[Response, int]:
 def one(number: str) -> Response:
     """All that a phone shows."""
     world = the_world()
-    return jsonify(shown(world, world.phone(number_of(number))))
+    return jsonify(shown(world, world.look_at_phone(number_of(number))))
 
 
 @bp.post("/<number>/ussd")
@@ -115,21 +116,13 @@ def opt_out(number: str) -> Response:
     return jsonify(shown(world, world.phone(number_of(number))))
 
 
-@bp.post("/<number>/subscriptions")
+@bp.route("/<number>/subscriptions", methods=["POST", "DELETE"])
 def subscribe(number: str) -> Response:
-    """A keyword is subscribed to."""
+    """A keyword is subscribed to, or left."""
     world = the_world()
     body = given()
-    subscriptions.subscribe(world, number_of(number), text_of(body, "shortCode"), text_of(body, "keyword"))
-    return jsonify(shown(world, world.phone(number_of(number))))
-
-
-@bp.delete("/<number>/subscriptions")
-def unsubscribe(number: str) -> Response:
-    """A keyword is left."""
-    world = the_world()
-    body = given()
-    subscriptions.unsubscribe(world, number_of(number), text_of(body, "shortCode"), text_of(body, "keyword"))
+    change = subscriptions.subscribe if request.method == "POST" else subscriptions.unsubscribe
+    change(world, number_of(number), text_of(body, "shortCode"), text_of(body, "keyword"))
     return jsonify(shown(world, world.phone(number_of(number))))
 
 
@@ -161,7 +154,7 @@ def shown(world: World, phone: Phone) -> dict[str, Any]:
         network = world.network_of(number)
         sessions = [one for one in world.state.sessions.values() if one.phone == number]
         return {
-            **_line(world, number),
+            **_lines(world, [number])[0],
             "network_code": network.code,
             "ussd_input": network.ussd_input,
             "balance": money(phone.airtime),
@@ -180,16 +173,24 @@ def shown(world: World, phone: Phone) -> dict[str, Any]:
         }
 
 
-def _line(world: World, number: str) -> dict[str, Any]:
-    legs = [leg for call in world.state.calls.values() for leg in call.legs if leg.number == number]
-    return {
-        "number": number,
-        "carrier": world.network_of(number).name,
-        "unread": sum(one.phone == number and not one.is_read for one in world.state.messages.values()),
-        "ringing": any(leg.state == "ringing" for leg in legs),
-        "in_call": any(leg.state == "active" for leg in legs),
-        "in_session": any(one.phone == number and one.is_open for one in world.state.sessions.values()),
-    }
+def _lines(world: World, numbers: list[str]) -> list[dict[str, Any]]:
+    """Return what the list of phones tells of each, having looked at everything once."""
+    state = world.state
+    legs = [leg for call in state.calls.values() if call.is_open for leg in call.legs]
+    ringing, active = ({leg.number for leg in legs if leg.state == wanted} for wanted in ("ringing", "active"))
+    unread = Counter(one.phone for one in state.messages.values() if not one.is_read)
+    in_session = {one.phone for one in state.sessions.values() if one.is_open}
+    return [
+        {
+            "number": number,
+            "carrier": world.network_of(number).name,
+            "unread": unread[number],
+            "ringing": number in ringing,
+            "in_call": number in active,
+            "in_session": number in in_session,
+        }
+        for number in numbers
+    ]
 
 
 def _calls(world: World, number: str) -> list[dict[str, Any]]:

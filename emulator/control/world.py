@@ -5,9 +5,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from emulator.control.phones import shown_message
-from emulator.control.reading import given, number_of
 from emulator.errors import NotFound, Refused
 from emulator.here import the_world
+from emulator.reading import amount_of, given, number_of
 from emulator.state import Message
 from emulator.world import World
 
@@ -34,7 +34,7 @@ def latest() -> Response:
     """The newest message that a phone got, waited for if asked to."""
     world = the_world()
     number = number_of(request.args.get("to", ""))
-    wait_s = min(_number(request.args.get("wait", "0"), "wait", 0, 10**6), MOST_WAIT_S)
+    wait_s = min(amount_of(request.args.get("wait", "0"), "wait", 0, 10**6), MOST_WAIT_S)
 
     def found() -> Message | None:
         got = [one for one in world.state.messages.values() if one.direction == "in" and number in ("", one.phone)]
@@ -52,7 +52,7 @@ def latest() -> Response:
 def log() -> Response:
     """What went over the line."""
     world = the_world()
-    return jsonify(world.log.after(int(_number(request.args.get("after", "0"), "after", 0, 10**12))))
+    return jsonify(world.log.after(int(amount_of(request.args.get("after", "0"), "after", 0, 10**12))))
 
 
 @bp.get("/faults")
@@ -118,22 +118,12 @@ def set_clock() -> Response:
     if body.get("reset"):
         world.timetable.reset_clock()
     if "scale" in body:
-        world.timetable.set_scale(_number(body["scale"], "scale", 0.001, MOST_SCALE))
+        world.timetable.set_scale(amount_of(body["scale"], "scale", 0.001, MOST_SCALE))
     if "advance" in body:
-        is_over = world.timetable.advance(_number(body["advance"], "advance", 0, MOST_ADVANCE_S), PATIENCE_S)
+        is_over = world.timetable.advance(amount_of(body["advance"], "advance", 0, MOST_ADVANCE_S), PATIENCE_S)
     with world.changing():
         return jsonify(_time(world) | ({} if is_over else {"advancing": True}))
 
 
 def _time(world: World) -> dict[str, Any]:
     return {"now": world.now_iso(), "scale": world.clock.scale}
-
-
-def _number(value: Any, name: str, least: float, most: float) -> float:
-    try:
-        number = float(value) if not isinstance(value, bool) else float("nan")
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not least <= number <= most:
-        raise Refused(f"'{name}' must be a number from {least:g} to {most:g}, not {value!r:.40}")
-    return number

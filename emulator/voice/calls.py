@@ -16,8 +16,7 @@ from emulator.world import World
 PRICE_PER_MINUTE = Decimal("2.00")
 AUTO_ANSWER_S = 1.0
 BUSY_AFTER_S = 1.0
-# Hang-up causes that tell a call that nobody took.
-UNANSWERED = ("USER_BUSY", "NO_ANSWER", "CALL_REJECTED", "ORIGINATOR_CANCEL", "UNALLOCATED_NUMBER", "USER_NOT_REGISTERED")
+MOST_HURRIED, HURRIED_S = 100, 10
 
 
 def place(world: World, number: str, own: str, client_request_id: str, own_actions: list[Action]) -> Call:
@@ -83,6 +82,15 @@ def ask(world: World, call: Call, **extra: str) -> None:
     world.later(0.0, "call.ask", call.id, call_id=call.id)
 
 
+def is_hurried(world: World, call: Call) -> bool:
+    """Whether the application is asked so often, in so little time, that it must be going round in a circle. It counts."""
+    now = world.now()
+    if not 0 <= now - call.hurried_since < HURRIED_S:
+        call.hurried_since, call.hurried_asks = now, 0
+    call.hurried_asks += 1
+    return call.hurried_asks > MOST_HURRIED
+
+
 def move(call: Call, address: str | None) -> None:
     """Ask for the rest of a call at another address, if one is given. Source: documentation of Record's and GetDigits' callbackUrl."""
     call.address = address or call.address
@@ -144,6 +152,7 @@ def end(world: World, call: Call, cause: str, why: str | None = None) -> None:
     call.ended_at, call.hangup_cause, call.why = now, cause, why or call.why
     if call.doing and call.doing.name == "Record" and call.record_from is not None:
         record(world, call, call.record_s or now - call.record_from)
+    call.queue = None
     if call.doing and call.doing.name == "Dial" and call.bridged_at is not None and call.doing.attributes.get("record") == "true":
         record(world, call, now - call.bridged_at)
     _end_legs(call, cause)
@@ -193,9 +202,9 @@ def shown(world: World, call: Call) -> dict[str, Any]:
         "direction": call.direction,
         "caller": call.person,
         "number": call.number,
-        "heard": list(call.heard),
+        "heard": [world.masked(text) for text in call.heard],
         "waiting_for": waits.get(doing.name) if doing and call.asking is None else None,
-        "asked": dict(doing.attributes) if doing and doing.name in waits else {},
+        "asked": {name: world.masked(value) for name, value in doing.attributes.items()} if doing and doing.name in waits else {},
         "say_until": call.say_until,
         "legs": [vars(leg) for leg in call.legs],
         "recording": call.recording or None,
@@ -205,5 +214,5 @@ def shown(world: World, call: Call) -> dict[str, Any]:
         "why": call.why,
         "notes": list(call.notes),
         "queue": call.queue,
-        "steps": [{"at": iso(one.at), "what": one.what, "text": one.text} for one in call.steps],
+        "steps": [{"at": iso(one.at), "what": one.what, "text": world.masked(one.text)} for one in call.steps],
     }

@@ -83,7 +83,11 @@ def hang_up(world: World, call: Call, phone: str | None) -> None:
     with world.changing():
         if call.state == "ended":
             raise Refused(f"The call is over: {call.hangup_cause}", 409)
-        leg = _leg_of(call, phone) if phone else next(leg for leg in call.legs if leg.state != "ended")
+        leg = _leg_of(call, phone) if phone else next((leg for leg in call.legs if leg.state != "ended"), None)
+        if leg is None:
+            # Its line was busy, and that is about to be told.
+            calls.end(world, call, call.legs[0].cause or "ORIGINATOR_CANCEL")
+            return
         if leg.state == "ringing":
             _fail(world, call, leg, "CALL_REJECTED")
             return

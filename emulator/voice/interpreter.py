@@ -24,6 +24,9 @@ def ask_app(world: World, call_id: str) -> None:
         call = world.state.calls.get(call_id)
         if not call or call.asking is None:
             return
+        if calls.is_hurried(world, call):
+            calls.end(world, call, FAILED, f"your app was asked more than {calls.MOST_HURRIED} times within {calls.HURRIED_S} s")
+            return
         asking, turn = call.asking, call.turn
         state = "Ringing" if call.state == "ringing" else "Active" if asking["extra"] or call.redirects else "Answered"
         fields = calls.fields_of(world, call, state, **asking["extra"])
@@ -34,7 +37,7 @@ def ask_app(world: World, call_id: str) -> None:
 
     said = line.ask(world, "voice.instructions", fields, call.person, judge, asking["url"])
     with world.changing():
-        if call.turn != turn or call.state == "ended":
+        if call.turn != turn or call.state == "ended" or world.state.calls.get(call_id) is not call:
             return
         call.asking = None
         if said is None:
@@ -79,6 +82,13 @@ def proceed(world: World, call: Call) -> None:
             return
         call.doing = None
     calls.end(world, call, "NORMAL_CLEARING")
+
+
+def failed(world: World, call_id: str, why: str) -> None:
+    """End a call that the emulator itself cannot go on with."""
+    with world.changing() as state:
+        if call := state.calls.get(call_id):
+            calls.end(world, call, FAILED, why)
 
 
 def go_on(world: World, call_id: str, turn: int) -> None:

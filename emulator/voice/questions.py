@@ -96,18 +96,23 @@ def recorded(world: World, call: Call, seconds: float | None) -> None:
     """End a recording, or note how long the person spoke in one that goes on until the end. seconds: None for as long as it took."""
     action = call.doing
     assert action is not None and call.record_from is not None
-    if seconds is not None and call.answered_at is not None:
-        # Nobody waits for those seconds, but they are a part of the call.
-        call.answered_at -= seconds
-        call.record_from -= seconds
+    so_far = max(0.0, world.now() - call.record_from)
+    length = so_far if seconds is None else seconds
     if is_terminal(action):
-        call.record_s = seconds
+        call.record_s = (call.record_s or 0.0) + length
+        _pass(call, length)
         return
-    most = float(action.attributes.get("maxLength", RECORD_WITHIN_S))
-    length = min(most, max(0.0, world.now() - call.record_from) if seconds is None else seconds)
+    length = min(float(action.attributes.get("maxLength", RECORD_WITHIN_S)), length)
+    if seconds is not None:
+        _pass(call, length)
     url = calls.record(world, call, length)
     calls.step(world, call, "Recorded", f"{length:.0f} s")
-    call.todo = []
-    call.record_from = None
+    call.todo, call.record_from = [], None
     calls.move(call, action.attributes.get("callbackUrl"))
     calls.ask(world, call, recordingUrl=url)
+
+
+def _pass(call: Call, seconds: float) -> None:
+    """Let seconds be a part of the call that nobody had to wait for."""
+    assert call.answered_at is not None
+    call.answered_at -= seconds

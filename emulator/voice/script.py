@@ -117,16 +117,8 @@ def _action(node: _Node, notes: list[str]) -> Action | None:
         known = ", ".join(_ACTIONS)
         notes.append(f"<{node.name}> on line {node.line} is no action and was passed over; there are: {known}")
         return None
-    checks = _ACTIONS[node.name]
-    for name, value in node.attributes.items():
-        if name not in checks:
-            notes.append(f"{name} of <{node.name}> on line {node.line} is not known and was passed over")
-        elif problem := checks[name](value):
-            raise BadScript(f"{name} of <{node.name}> on line {node.line} is '{value:.60}': {problem}")
-    for name in _NEEDED.get(node.name, ()):
-        if not node.attributes.get(name, "").strip():
-            raise BadScript(f"<{node.name}> on line {node.line} needs {name}")
-    known_attributes = {name: value for name, value in node.attributes.items() if name in checks}
+    known_attributes, unknown = check(node.name, node.attributes, f"on line {node.line}")
+    notes += [f"{name} of <{node.name}> on line {node.line} is not known and was passed over" for name in unknown]
     action = Action(node.name, known_attributes, _spoken(node) if node.name in ("Say", "Redirect") else "")
     if node.name == "Redirect" and (problem := _url(action.text)):
         raise BadScript(f"<Redirect> on line {node.line} leads to '{action.text:.60}': {problem}")
@@ -135,6 +127,19 @@ def _action(node: _Node, notes: list[str]) -> Action | None:
     elif node.name != "Say" and node.children:
         notes.append(f"<{node.name}> on line {node.line} takes no elements: <{node.children[0].name}> was passed over")
     return action
+
+
+def check(name: str, attributes: dict[str, str], where: str) -> tuple[dict[str, str], list[str]]:
+    """Return the attributes that an action knows, and the names of those that it does not. Raises BadScript for wrong ones."""
+    checks = _ACTIONS[name]
+    for attribute, value in attributes.items():
+        if attribute in checks and (problem := checks[attribute](value)):
+            raise BadScript(f"{attribute} of <{name}> {where} is '{value:.60}': {problem}")
+    for attribute in _NEEDED.get(name, ()):
+        if not attributes.get(attribute, "").strip():
+            raise BadScript(f"<{name}> {where} needs {attribute}")
+    known = {attribute: value for attribute, value in attributes.items() if attribute in checks}
+    return known, [attribute for attribute in attributes if attribute not in checks]
 
 
 def _prompt(node: _Node, notes: list[str]) -> list[Prompt]:

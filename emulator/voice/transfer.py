@@ -11,7 +11,8 @@ LEGS = ("caller", "callee")
 def begin(world: World, call: Call, number: str, which: str, music: str) -> bool:
     """Let another phone ring for one leg of a connected call; return whether that could begin."""
     with world.changing():
-        if call.state != "active" or call.bridged_at is None or any(leg.role == "transferred" for leg in call.legs):
+        is_under_way = any(leg.role == "transferred" and leg.state != "ended" for leg in call.legs)
+        if call.state != "active" or call.bridged_at is None or is_under_way:
             return False
         leg = Leg(number, "transferred", "waiting")
         call.legs.append(leg)
@@ -39,6 +40,7 @@ def taken(world: World, call: Call, leg: Leg) -> None:
 def refused(world: World, call: Call, leg: Leg, cause: str) -> None:
     """Leave the call as it was: the other phone was not reached."""
     leg.state, leg.cause = "ended", cause
+    call.told_at_end.pop("callTransferParam", None)
     calls.step(world, call, "Not transferred", f"{leg.number} {cause}")
     why = {"UNALLOCATED_NUMBER": "InvalidPhoneNumber", "USER_NOT_REGISTERED": "NoActiveClient"}.get(cause, "DestinationNotSupported")
     _tell(world, call, "TransferCompleted", callTransferHangupCause=why)

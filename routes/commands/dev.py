@@ -49,7 +49,7 @@ def dev(port: int | None, host: str, no_emulator: bool, open_browser: bool, as_j
         raise click.ClickException(f"Port {port} is in use (maybe another 'flask dev'). Try: flask dev --port {port + 2}")
     emulator_url = "" if no_emulator else _place_for_emulator(settings, port)
     upgrade()
-    click.echo(json.dumps(_facts(settings, port, emulator_url)) if as_json else _banner(settings, port, emulator_url))
+    click.echo(json.dumps(_facts(settings, port, emulator_url)) if as_json else _banner(settings, port, emulator_url, not no_emulator))
     if open_browser:
         click.launch(f"http://localhost:{port}/")
     sys.stdout.flush()
@@ -62,7 +62,8 @@ def dev(port: int | None, host: str, no_emulator: bool, open_browser: bool, as_j
 def _web(host: str, port: int, emulator_url: str, as_json: bool) -> Child:
     environment = child_environment(TRUSTED_PROXIES="1") | {"PORT": str(port)} | ({"LOG_FORMAT": "json"} if as_json else {})
     if emulator_url:
-        environment["EMULATOR_URL"] = emulator_url
+        # The base address, too: it may be set to where the emulator was meant to be.
+        environment |= {"EMULATOR_URL": emulator_url, "AT_BASE_URL": emulator_url}
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     arguments = ["--bind", bind, "--workers", "1", "--access-logfile", "/dev/null", "--log-level", "error"]
     return Child("web process", [sys.executable, "-m", "gunicorn", *arguments], environment)
@@ -125,7 +126,7 @@ def _facts(settings: Settings, port: int, emulator_url: str) -> dict[str, object
     }
 
 
-def _banner(settings: Settings, port: int, emulator_url: str) -> str:
+def _banner(settings: Settings, port: int, emulator_url: str, is_wanted: bool) -> str:
     public = public_address(settings)
     keys = (
         ""
@@ -139,14 +140,16 @@ def _banner(settings: Settings, port: int, emulator_url: str) -> str:
   Pokea {VERSION}                    mode: {settings.at_mode.upper()} ({MEANING[settings.at_mode]})
 
   App         http://localhost:{port}/
-  {_phone(settings, emulator_url)}Services    {"  ".join(f"/api/{product}" for product in PRODUCTS)}
+  {_phone(settings, emulator_url, is_wanted)}Services    {"  ".join(f"/api/{product}" for product in PRODUCTS)}
   Public URL  {public.url or f"none yet. Start one:  ngrok http {port}"}
   {callbacks}{calls}{keys}
   Waiting for callbacks. Make one:  flask trigger sms.incoming_message        (Ctrl+C to stop)
 """
 
 
-def _phone(settings: Settings, url: str) -> str:
+def _phone(settings: Settings, url: str, is_wanted: bool) -> str:
+    if not url and settings.at_mode == "emulator" and is_wanted:
+        return f"Phone       not started here: calls go to {settings.at_base_url}\n  "
     if not url:
         return ""
     line = f"Phone       {url.replace('127.0.0.1', 'localhost')}/               dial {settings.at_ussd_code} to try USSD\n  "

@@ -152,7 +152,7 @@ def test_hanging_up_while_the_app_is_asked_ends_the_call(emulator: Running, rece
     ended = made.post(f"{emulator.url}/control/calls/{call}/hangup", timeout=5).json()
     made.close()
     assert (ended["state"], ended["hangup_cause"], ended["heard"]) == ("ended", "ORIGINATOR_CANCEL", [])
-    emulator.world.timetable.strands.wait_until_idle(5)
+    emulator.world.timetable.wait_until_idle(5)
     assert emulator.control.call_state(call)["heard"] == []
     assert len(receiver.wait(EVENTS)) == 1
 

@@ -122,10 +122,11 @@ def test_the_latest_message_is_waited_for(emulator: Running) -> None:
 def test_the_log_goes_on_from_where_one_was(emulator: Running, receiver: Receiver) -> None:
     emulator.control.text(ME, "12345", "one")
     receiver.wait("/api/sms/twoway")
+    emulator.world.timetable.wait_until_idle(5)
     last = emulator.control.ask("GET", "/log")["last"]
     emulator.control.text(ME, "12345", "two")
     receiver.wait("/api/sms/twoway", 2)
-    emulator.world.timetable.strands.wait_until_idle(5)
+    emulator.world.timetable.wait_until_idle(5)
     newer = emulator.control.log(last)
     assert len(newer) == 1
     assert "text=two" in newer[0]["body"]
@@ -181,7 +182,7 @@ def test_reset_makes_all_as_new(emulator: Running, receiver: Receiver) -> None:
 def test_two_phones_see_each_their_own(emulator: Running) -> None:
     order = {"username": "s", "to": ME, "message": "<b>Hello</b>"}
     requests.post(f"{emulator.url}/version1/messaging", data=order, headers={"apiKey": "k"}, timeout=5)
-    emulator.control.phone(YOU)
+    emulator.control.ask("POST", "/phones", {"number": YOU})
     phones = {one["number"]: one["unread"] for one in emulator.control.ask("GET", "/phones")["phones"]}
     assert phones == {ME: 1, YOU: 0}
     emulator.control.ask("POST", f"/phones/{ME}/messages/read")

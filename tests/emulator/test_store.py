@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from emulator.settings import Settings
 from emulator.store import Store
 from emulator.world import World
 from tests.emulator.conftest import Receiver, Running
-from tests.running import free_port
+from tests.running import free_port, wait_until
 
 ME, YOU = "+254711000017", "+254711000018"
 
@@ -101,23 +102,80 @@ def test_what_was_due_is_done_after_a_restart(tmp_path: Path, emulator: Running,
         lambda path: path.write_text('{"phones": 5}'),
         lambda path: path.write_bytes(b"\xff\xfe"),
         lambda path: path.write_text(""),
+        lambda path: path.write_text('{"version": 999}'),
+        lambda path: path.write_text('{"faults": {"duplicate": 1}}'),
+        lambda path: path.write_text('{"scale": 0}'),
+        lambda path: path.write_text('{"ahead_s": 1e15}'),
+        lambda path: path.write_text("[" * 100_000),
+        lambda path: path.write_text('{"tasks": [{"id": 1, "due": 1, "name": "x", "strand": "y"}]}'),
     ],
-    ids=["half", "list", "shape", "bytes", "empty"],
+    ids=["half", "list", "shape", "bytes", "empty", "version", "fault", "stopped", "far", "deep", "task"],
 )
 def test_a_file_that_is_no_state_is_put_aside(tmp_path: Path, break_it: Callable[[Path], object]) -> None:
     path = tmp_path / "emulator.json"
     break_it(path)
     world = World(DOERS, Settings(), "http://127.0.0.1:1")
-    said = Store(world, path).load()
+    store = Store(world, path)
+    said = store.load()
     assert "put aside as emulator.json.unreadable" in said
     assert not path.exists()
+    store.stop()
     assert (tmp_path / "emulator.json.unreadable").exists()
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     world = World(DOERS, Settings(), "http://127.0.0.1:1")
-    Store(world, tmp_path / "deep" / "emulator.json").save()
+    Store(world, tmp_path / "deep" / "emulator.json").stop()
     assert (tmp_path / "deep" / "emulator.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_is_one_emulator_s(tmp_path: Path) -> None:
+    world = World(DOERS, Settings(), "http://127.0.0.1:1")
+    first = Store(world, tmp_path / "emulator.json")
+    with pytest.raises(BlockingIOError):
+        Store(world, tmp_path / "emulator.json")
+    first.stop()
+    Store(world, tmp_path / "emulator.json").stop()
+
+
+def test_what_was_under_way_is_done_again_after_a_restart(tmp_path: Path, emulator: Running, receiver: Receiver) -> None:
+    path = tmp_path / "emulator.json"
+    may_answer = threading.Event()
+
+    def slow(_got: object) -> tuple[int, str]:
+        may_answer.wait(20)
+        return 200, "OK"
+
+    receiver.answers["/api/sms/opt-out"] = slow
+    with kept(path, receiver.url) as (control, _):
+        for sender in ("one", "two", "three"):
+            control.ask("POST", f"/phones/{ME}/opt-out", {"senderId": sender})
+        receiver.wait("/api/sms/opt-out")
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    may_answer.set()
+    receiver.got.clear()
+    with kept(path, receiver.url):
+        told = receiver.wait("/api/sms/opt-out", 3)
+    assert sorted(dict(got.fields)["senderId"] for got in told) == ["one", "three", "two"]
+
+
+def test_a_full_disk_is_said_once_and_once_when_it_has_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    world = World(DOERS, Settings(), "http://127.0.0.1:1")
+    folder = tmp_path / "state"
+    store = Store(world, folder / "emulator.json")
+    # A folder in the place of the draft refuses it as a full disk does, also to root.
+    (folder / "emulator.json.new").mkdir()
+    store.start()
+    world.phone(ME)
+    wait_until(lambda: "is not written" in caplog.text, 5, "the first word")
+    world.phone(YOU)
+    time.sleep(1.2)
+    (folder / "emulator.json.new").rmdir()
+    wait_until(lambda: "is written to" in caplog.text, 5, "the second word")
+    store.stop()
+    assert caplog.text.count("is not written") == 1
+    assert YOU in (folder / "emulator.json").read_text()
 
 
 def test_a_taken_port_is_passed_over(emulator: Running) -> None:

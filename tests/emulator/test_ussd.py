@@ -163,7 +163,7 @@ def test_hop_metadata_is_echoed_and_summed_up(emulator: Running) -> None:
     session = emulator.control.dial(ME, CODE)["session"]
     emulator.control.reply(ME, session, "1")
     emulator.control.reply(ME, session, "1")
-    emulator.world.timetable.strands.wait_until_idle(5)
+    emulator.world.timetable.wait_until_idle(5)
     server.shutdown()
     server.server_close()
     assert seen == [None, "step1", "step2"]
