@@ -19,7 +19,11 @@ bp = Blueprint("calls", __name__, url_prefix="/control/calls")
 def settled(call: Call) -> Response:
     """Wait until the application said what comes next, and show the call."""
     world = the_world()
-    world.wait_for(lambda: call.asking is None, world.settings.answer_within_s + 2)
+
+    def is_settled() -> bool:
+        return call.asking is None or world.state.calls.get(call.id) is not call
+
+    world.wait_for(is_settled, world.settings.answer_within_s + 2)
     with world.lock:
         return jsonify(calls.shown(world, call))
 
