@@ -20,8 +20,8 @@ MOST_REDIRECTS = 20
 
 def ask_app(world: World, call_id: str) -> None:
     """Ask the application what to do next, and begin to do it."""
-    with world.lock:
-        call = world.state.calls.get(call_id)
+    with world.changing() as everything:
+        call = everything.calls.get(call_id)
         if not call or call.asking is None:
             return
         if calls.is_hurried(world, call):
