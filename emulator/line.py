@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from emulator import caller
 from emulator.caller import Said
-from emulator.kinds import HOUR_S, JSON, KINDS, REPEAT_EVERY_S, Kind
+from emulator.kinds import HOUR_S, JSON, KINDS, REPEAT_EVERY_S
 from emulator.world import World
 
 # A callback that lets others overtake it is held back so long.
@@ -77,11 +77,9 @@ def ask(
     if url is None:
         explain(world, f"no address is set for {kind}, so nobody was told", kind, phone)
         return None
-    row = KINDS[kind]
-    body = json.dumps(fields, separators=(",", ":"), allow_nan=False) if row.media == JSON else urlencode(fields)
-    given = {"Content-Type": _media(world, kind, row), "User-Agent": row.user_agent, **(headers or {})}
+    body, given = _wire(world, kind, fields)
     state = world.state
-    said = caller.post(url, body.encode(), given, world.settings.answer_within_s)
+    said = caller.post(url, body.encode(), given | (headers or {}), world.settings.answer_within_s)
     if state is not world.state:
         # It is of a world that is gone.
         return said
@@ -90,14 +88,19 @@ def ask(
     return said
 
 
+def _wire(world: World, kind: str, fields: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return the body of a callback, and its headers."""
+    row = KINDS[kind]
+    body = json.dumps(fields, separators=(",", ":"), allow_nan=False) if row.media == JSON else urlencode(fields)
+    with world.lock:
+        has_charset = world.faults.take("charset", kind)
+    media = f"{row.media}; charset=UTF-8" if has_charset else row.media
+    return body, {"Content-Type": media, "User-Agent": row.user_agent}
+
+
 def explain(world: World, explanation: str, kind: str, phone: str, answer: str = "") -> None:
     """Write to the log why something went as it did, apart from any request."""
     world.log.add(world.now_iso(), "out", "", "", explanation=explanation, kind=kind, phone=phone, answer=answer)
-
-
-def _media(world: World, kind: str, row: Kind) -> str:
-    with world.lock:
-        return row.media + ("; charset=UTF-8" if world.faults.take("charset", kind) else "")
 
 
 def not_whole(said: Said) -> str:

@@ -13,6 +13,7 @@ from emulator.client import Answered, Control
 
 PHONE = "+254711000000"
 POLL_S = 0.1
+Say = Callable[[str], None]
 RINGS_FOR_S = 60.0
 # Without a person at a terminal, nobody else would end a call that waits in a queue.
 SILENCE_S = 60.0
@@ -156,23 +157,32 @@ def _talk(control: Control, call: dict[str, Any], press: str | None, record: flo
         heard = len(call["heard"])
         if call["state"] == "ended":
             break
-        if call["waiting_for"] == "digits":
-            keys = next(typed, None)
-            say(f"> {keys}" if keys else "(hung up by the caller)")
-            call = control.act(call["call"], "digits", digits=keys) if keys else control.act(call["call"], "hangup")
-        elif call["waiting_for"] == "record":
-            say(f"> (speaks for {record:g} s)")
-            is_terminal = not call["asked"]
-            call = control.act(call["call"], "record", seconds=record)
-            call = control.act(call["call"], "hangup") if is_terminal else call
-        elif time.monotonic() - quiet_since > SILENCE_S and not sys.stdin.isatty():
-            say(f"(hung up after {SILENCE_S:g} s of silence)")
-            call = control.act(call["call"], "hangup")
-        else:
-            time.sleep(POLL_S)
-            call = control.call_state(call["call"])
+        is_forgotten = time.monotonic() - quiet_since > SILENCE_S and not sys.stdin.isatty()
+        call = _hang_up(control, call, say, "after a long silence") if is_forgotten else _go_on(control, call, typed, record, say)
     say(f"ended: {call['hangup_cause']}, {call['duration']} s, {call['amount']}" + (f": {call['why']}" if call["why"] else ""))
     _finish(as_json, call, bool(call["why"]))
+
+
+def _go_on(control: Control, call: dict[str, Any], typed: Iterator[str], record: float, say: Say) -> dict[str, Any]:
+    """Do what a call waits for, or wait a moment, and return it as it is then."""
+    if call["waiting_for"] == "digits":
+        keys = next(typed, None)
+        if not keys:
+            return _hang_up(control, call, say, "by the caller")
+        say(f"> {keys}")
+        return control.act(call["call"], "digits", digits=keys)
+    if call["waiting_for"] == "record":
+        say(f"> (speaks for {record:g} s)")
+        is_terminal = not call["asked"]
+        call = control.act(call["call"], "record", seconds=record)
+        return _hang_up(control, call, say, "by the caller") if is_terminal else call
+    time.sleep(POLL_S)
+    return control.call_state(call["call"])
+
+
+def _hang_up(control: Control, call: dict[str, Any], say: Say, why: str) -> dict[str, Any]:
+    say(f"(hung up {why})")
+    return control.act(call["call"], "hangup")
 
 
 def _typed(script: str | None, what: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ planned for it is void when the call's turn changed meanwhile.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from emulator import line
 from emulator.caller import Said
@@ -18,34 +19,52 @@ FAILED = "NORMAL_TEMPORARY_FAILURE"
 MOST_REDIRECTS = 20
 
 
+class _Question(NamedTuple):
+    """What the application is asked for one call, and how much slower it is made to seem."""
+
+    call: Call
+    turn: int
+    url: str | None
+    fields: dict[str, str]
+    slower_s: float
+
+
 def ask_app(world: World, call_id: str) -> None:
     """Ask the application what to do next, and begin to do it."""
-    with world.changing() as everything:
-        call = everything.calls.get(call_id)
-        if not call or call.asking is None:
-            return
-        if calls.is_hurried(world, call):
-            calls.end(world, call, FAILED, f"your app was asked more than {calls.MOST_HURRIED} times within {calls.HURRIED_S} s")
-            return
-        asking, turn = call.asking, call.turn
-        state = "Ringing" if call.state == "ringing" else "Active" if asking["extra"] or call.redirects else "Answered"
-        fields = calls.fields_of(world, call, state, **asking["extra"])
-        slower_s = float(world.faults.take("app_slow", "voice.instructions") or 0)
+    question = _question(world, call_id)
+    if question is None:
+        return
+    call, slower_s, within_s = question.call, question.slower_s, world.settings.answer_within_s
 
     def judge(said: Said) -> str:
-        return _problem(said, slower_s, world.settings.answer_within_s) or wrong_with(said.body)
+        return _problem(said, slower_s, within_s) or wrong_with(said.body)
 
-    said = line.ask(world, "voice.instructions", fields, call.person, judge, asking["url"])
+    said = line.ask(world, "voice.instructions", question.fields, call.person, judge, question.url)
     with world.changing():
-        if call.turn != turn or call.state == "ended" or world.state.calls.get(call_id) is not call:
+        if call.turn != question.turn or call.state == "ended" or world.state.calls.get(call_id) is not call:
             return
         call.asking = None
         if said is None:
             calls.end(world, call, FAILED, "no address is set for voice.instructions")
-        elif problem := _problem(said, slower_s, world.settings.answer_within_s):
+        elif problem := _problem(said, slower_s, within_s):
             calls.end(world, call, FAILED, problem)
         else:
             _begin(world, call, said.body)
+
+
+def _question(world: World, call_id: str) -> _Question | None:
+    """Return what is to be asked, None where nothing is any more, or where the call went round in a circle and is ended."""
+    with world.changing() as everything:
+        call = everything.calls.get(call_id)
+        if not call or call.asking is None:
+            return None
+        if calls.is_hurried(world, call):
+            calls.end(world, call, FAILED, f"your app was asked more than {calls.MOST_HURRIED} times within {calls.HURRIED_S} s")
+            return None
+        extra = call.asking["extra"]
+        state = "Ringing" if call.state == "ringing" else "Active" if extra or call.redirects else "Answered"
+        slower_s = float(world.faults.take("app_slow", "voice.instructions") or 0)
+        return _Question(call, call.turn, call.asking["url"], calls.fields_of(world, call, state, **extra), slower_s)
 
 
 def _problem(said: Said, slower_s: float, within_s: float) -> str:
