@@ -68,9 +68,10 @@ class Control:
         found: list[dict[str, Any]] = self.ask("GET", f"/phones/{number}/messages")["messages"]
         return found
 
-    def latest(self, to: str, wait: float = 10) -> dict[str, Any]:
-        """Return the newest message that a phone got."""
-        return self.ask("GET", "/messages/latest", to=to, wait=wait)
+    def latest(self, to: str, wait: float = 10) -> dict[str, Any] | None:
+        """Return the newest message that a phone got, waiting for it so many seconds; None if it got none."""
+        found: list[dict[str, Any]] = self.ask("GET", "/messages/latest", to=to, wait=wait)["messages"]
+        return found[0] if found else None
 
     def call(self, number: str, to: str) -> dict[str, Any]:
         """Call the account's number from a phone."""

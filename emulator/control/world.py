@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from emulator.control.phones import shown_message
-from emulator.errors import NotFound, Refused
+from emulator.errors import Refused
 from emulator.here import the_world
 from emulator.reading import amount_of, given, number_of
 from emulator.state import Message
@@ -31,7 +31,7 @@ def reset() -> Response:
 
 @bp.get("/messages/latest")
 def latest() -> Response:
-    """The newest message that a phone got, waited for if asked to."""
+    """The newest message that a phone got, waited for if asked to; none if it got none."""
     world = the_world()
     number = number_of(request.args.get("to", ""))
     wait_s = min(amount_of(request.args.get("wait", "0"), "wait", 0, 10**6), MOST_WAIT_S)
@@ -43,9 +43,8 @@ def latest() -> Response:
     world.wait_for(lambda: found() is not None, wait_s)
     with world.lock:
         message = found()
-    if message is None:
-        raise NotFound(f"{number or 'No phone'} got no message" + (f" within {wait_s:g} s" if wait_s else ""))
-    return jsonify(shown_message(message))
+    shown = [shown_message(message)] if message else []
+    return jsonify(messages=shown)
 
 
 @bp.get("/log")
