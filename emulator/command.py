@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -51,7 +52,7 @@ def main(ctx: click.Context, port: int, host: str, token: str, state: Path | Non
     try:
         settings = Settings()
         settings.change(given)
-        free = first_free(host, port)
+        free = first_free(host, port, never=urlsplit(settings.app_url).port)
         world = World(DOERS, settings, f"http://{_reached_at(host)}:{free}")
         store, said = _kept(world, state) if state else (None, "")
         server = Server(host, free, create_app(world, host))
@@ -138,7 +139,7 @@ def set_fault(over: Control, faults: tuple[str, ...]) -> None:
 
     Example: set-fault duplicate=1 slow=5, and set-fault duplicate=off
     """
-    wanted = {name: _value(value) for name, _, value in (one.partition("=") for one in faults)}
+    wanted = {name: _value(value, bool(mark)) for name, mark, value in (one.partition("=") for one in faults)}
     on = over.faults(**wanted)["faults"]
     click.echo("on: " + (", ".join(f"{name}={value}" for name, value in on.items()) or "nothing"))
 
@@ -151,8 +152,8 @@ def advance(over: Control, seconds: float) -> None:
     click.echo(over.clock(advance=seconds)["now"])
 
 
-def _value(text: str) -> object:
-    if text in ("", "on", "true"):
+def _value(text: str, is_given: bool) -> object:
+    if text in ("on", "true") or not is_given:
         return True
     if text in ("off", "false", "0"):
         return False

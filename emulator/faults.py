@@ -114,6 +114,8 @@ class Faults:
         if fault is None:
             raise Refused(f"No fault '{name}'. There are: {', '.join(FAULTS)}")
         whole = given if isinstance(given, dict) else {"value": given}
+        if unknown := set(whole) - {"value", "only", "times"}:
+            raise Refused(f"'{name}' takes value, only and times, not '{min(unknown):.40}'")
         value, only, times = whole.get("value", True), whole.get("only"), whole.get("times")
         if value is None or value is False or (value == 0 and not isinstance(value, str)):
             return None

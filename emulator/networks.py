@@ -50,6 +50,8 @@ NETWORKS = {
         Network("MTN SA", "65510", "ZA"),
     )
 }  # fmt: skip
+MOST_CODE = 50
+CODE_MARKS = "0123456789*#"
 # First digits of Airtel Kenya's numbers; the rest of Kenya is taken to be Safaricom's.
 _AIRTEL_KENYA = ("+25410", "+25473", "+25475", "+25478")
 
@@ -79,6 +81,12 @@ def is_number(number: str) -> bool:
     """Whether a text is a phone number in international form, with plus."""
     parsed = _parsed(number)
     return parsed is not None and phonenumbers.is_possible_number(parsed)
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is a USSD code."""
+    has_form = 3 <= len(text) <= MOST_CODE and text[0] in "*#" and text.endswith("#")
+    return has_form and all(mark in CODE_MARKS for mark in text)
 
 
 def is_landline(number: str) -> bool:

@@ -72,7 +72,7 @@ def pay_in(world: World, number: str, product: str, amount: object, account: str
     made = _begin(world, "MobileC2B", number, value, product, _between(number, is_from_phone=True), {}, "PendingValidation")
     made.details["clientAccount"] = account
     asked = {"provider": PROVIDER, "clientAccount": account, "productName": product, "phoneNumber": number, "value": money(value)}
-    world.later(0.0, "payment.validate", made.id, transaction_id=made.id, fields=asked | {"providerMetadata": {}})
+    world.later(0.0, "payment.validate", made.id, transaction_id=made.id, fields=asked | {"providerMetadata": {"reference": new_uuid()}})
     return made
 
 

@@ -65,7 +65,8 @@ def text_of(fields: dict[str, Any], name: str, default: str | None = None) -> st
 def number_of(text: str) -> str:
     """Return a phone number as it was meant: a plus that a form made a space, or that was left out, is put back."""
     stripped = text.strip()
-    return f"+{stripped}" if stripped.isascii() and stripped.isdigit() else stripped
+    is_bare = stripped.isascii() and stripped.isdigit() and not stripped.startswith("0") and len(stripped) > 6
+    return f"+{stripped}" if is_bare else stripped
 
 
 def amount_of(value: Any, name: str, least: float, most: float) -> float:

@@ -65,9 +65,14 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def first_free(host: str, port: int) -> int:
-    """Return a port, or the next one above it that is free. Raises PortTaken, and OSError for an address that is not this machine's."""
+def first_free(host: str, port: int, never: int | None = None) -> int:
+    """Return a port, or the next one above it that is free. never: one that is meant for something else.
+
+    Raises PortTaken, and OSError for an address that is not this machine's.
+    """
     for candidate in range(port, min(port + MOST_PORTS, 65536)):
+        if candidate == never:
+            continue
         try:
             _listening(host, candidate).close()
         except OSError as error:

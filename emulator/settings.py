@@ -1,6 +1,7 @@
 """What a person or a test can set while the emulator runs, with its checks. Times in seconds of the emulator's clock."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from emulator.errors import Refused
 from emulator.kinds import KINDS
-from emulator.networks import NETWORKS
+from emulator.networks import NETWORKS, is_code, is_number
 
 CURRENCY = "KES"
 _SUM = re.compile(r"(?:([A-Za-z]+)\s+)?(-?[0-9]{1,12}(?:\.[0-9]{1,4})?)", re.ASCII)
@@ -127,9 +128,8 @@ def _read(name: str, value: Any, default: Any) -> Any:
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**6
         return float(_insist(is_number, value, name, "a number of 0 or more"))
     if isinstance(default, str):
-        is_address = name == "app_url"
-        is_right = _is_address(value) if is_address else isinstance(value, str)
-        return _insist(is_right, value, name, "an address (http://…)" if is_address else "text")
+        is_right, what = _TEXTS.get(name, (lambda _: True, "text"))
+        return _insist(isinstance(value, str) and is_right(value), value, name, what)
     if name == "senders":
         is_list = value is None or (isinstance(value, list) and all(isinstance(one, str) for one in value))
         return _insist(is_list, value, name, "a list of senders, or null for any")
@@ -156,6 +156,14 @@ def _is_address(value: Any) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+# Texts of a certain form, and how that is told
+_TEXTS: dict[str, tuple[Callable[[str], bool], str]] = {
+    "app_url": (_is_address, "an address (http://…)"),
+    "ussd_code": (is_code, "a code like *384*1234#"),
+    "voice_number": (is_number, "a number like +254711082000"),
+}
 
 
 def _insist(is_right: bool, value: Any, name: str, what: str) -> Any:

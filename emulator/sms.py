@@ -5,6 +5,7 @@ from typing import Any
 
 from emulator import line, subscriptions
 from emulator.clock import at_time, iso
+from emulator.errors import Refused
 from emulator.ids import SMS, new_id, new_uuid
 from emulator.networks import is_landline, is_number
 from emulator.parts import parts_of
@@ -138,26 +139,36 @@ def _report(world: World, message: Message, status: str, reason: str, is_premium
 
 
 def write(world: World, phone: str, to: str, text: str, link_id: str | None) -> Message:
-    """Send a message from a phone to the account: told by a callback, and kept to be fetched. A STOP leaves the sender, too."""
+    """Send a message from a phone to the account: told by a callback, and kept to be fetched. A STOP leaves the sender, too.
+
+    Raises Refused for a message to a name that is no STOP.
+    """
+    word = text.strip().lower()
+    is_name = any(letter.isalpha() for letter in to)
+    if is_name and word not in STOP_WORDS:
+        raise Refused(f"'{to}' is a name: nobody can answer it, one can only leave it by STOP")
     world.phone(phone)
     with world.changing() as state:
         now = world.now()
         link = new_id(SMS) if link_id is None else link_id
         message = Message(new_uuid(), "out", phone, phone, to, text, now, "Sent", link_id=link, is_read=True)
         keep(state.messages, message.id, message)
-        word = text.strip().lower()
         if word in STOP_WORDS:
             subscriptions.stop(world, phone, to)
         if word in START_WORDS and phone in world.settings.opt_outs.get(to, ()):
             world.settings.opt_outs[to].remove(phone)
-        if any(letter.isalpha() for letter in to):
-            line.explain(world, f"'{to}' is a name: nobody can answer it, so no incoming message was told", "sms.incoming_message", phone)
-            return message
-        incoming = Incoming(state.number(), phone, to, text, link, now)
-        state.incoming = [*state.incoming[-4999:], incoming]
-        fields = {"date": at_time(now), "from": phone, "id": message.id, "linkId": link, "text": text, "to": to}
-        line.tell(world, "sms.incoming_message", fields | {"networkCode": world.network_code_of(phone)}, message.id, phone)
+        if not is_name:
+            _tell_of(world, message)
         return message
+
+
+def _tell_of(world: World, message: Message) -> None:
+    """Keep a message to be fetched, and tell the application of it."""
+    state, link = world.state, message.link_id or ""
+    state.incoming = [*state.incoming[-4999:], Incoming(state.number(), message.phone, message.to, message.text, link, message.at)]
+    fields = {"date": at_time(message.at), "from": message.phone, "id": message.id, "linkId": link, "text": message.text}
+    fields |= {"to": message.to, "networkCode": world.network_code_of(message.phone)}
+    line.tell(world, "sms.incoming_message", fields, message.id, message.phone)
 
 
 def fetch(world: World, after: int) -> list[dict[str, Any]]:

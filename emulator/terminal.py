@@ -126,7 +126,23 @@ def call(control: Control, to: str, number: str, press: str | None, record: floa
     """
     made = control.call(number, to)
     (_quiet if as_json else click.echo)(f"{number} calls {to}")
-    _talk(control, made, press, record, as_json)
+    _talk(control, made, number, press, record, as_json)
+
+
+@phone.command("hangup")
+@from_phone
+@click.pass_obj
+def hangup(control: Control, number: str) -> None:
+    """Hang up whatever call a phone is in.
+
+    Example: phone hangup --from +254711000017
+    """
+    running = [one for one in control.phone(number)["calls"] if one["leg_state"] != "ended"]
+    if not running:
+        raise click.ClickException(f"{number} is in no call")
+    for one in running:
+        control.act(one["call"], "hangup", phone=number)
+    click.echo(f"{number} hung up")
 
 
 @phone.command("answer")
@@ -142,25 +158,47 @@ def answer(control: Control, number: str, press: str | None, record: float, as_j
             raise click.ClickException(f"Nobody called {number} within {RINGS_FOR_S:g} s")
         time.sleep(POLL_S)
     (_quiet if as_json else click.echo)(f"{ringing[0]['with']} calls {number}")
-    _talk(control, control.act(ringing[0]["call"], "answer", phone=number), press, record, as_json)
+    call = control.act(ringing[0]["call"], "answer", phone=number)
+    _talk(control, _seen_by(control, call, number), number, press, record, as_json)
 
 
-def _talk(control: Control, call: dict[str, Any], press: str | None, record: float, as_json: bool) -> None:
-    """Follow a call until it is over, and do what it asks for."""
+def _talk(control: Control, call: dict[str, Any], number: str, press: str | None, record: float, as_json: bool) -> None:
+    """Follow a call until it is over, and do what it asks for. Ctrl+C hangs up."""
     say = _quiet if as_json else click.echo
     typed = _typed(press, "press")
-    heard, quiet_since = 0, time.monotonic()
+    told, quiet_since = 0, time.monotonic()
     while True:
-        for line in call["heard"][heard:]:
+        lines = _lines(call)
+        for line in lines[told:]:
             say(f"  {line}")
             quiet_since = time.monotonic()
-        heard = len(call["heard"])
-        if call["state"] == "ended":
+        told = len(lines)
+        if call["state"] == "ended" or call.get("leg_state") == "ended":
             break
         is_forgotten = time.monotonic() - quiet_since > SILENCE_S and not sys.stdin.isatty()
-        call = _hang_up(control, call, say, "after a long silence") if is_forgotten else _go_on(control, call, typed, record, say)
-    say(f"ended: {call['hangup_cause']}, {call['duration']} s, {call['amount']}" + (f": {call['why']}" if call["why"] else ""))
+        try:
+            call = _hang_up(control, call, say, "after a long silence") if is_forgotten else _go_on(control, call, typed, record, say)
+        except KeyboardInterrupt:
+            call = _hang_up(control, call, say, "by the caller")
+        call = _seen_by(control, call, number)
+    why = "; ".join([call["why"]] if call["why"] else call["notes"])
+    say(f"ended: {call['hangup_cause']}, {call['duration']} s, {call['amount']}" + (f": {why}" if why else ""))
     _finish(as_json, call, bool(call["why"]))
+
+
+def _seen_by(control: Control, call: dict[str, Any], number: str) -> dict[str, Any]:
+    """Return a call as one phone has it."""
+    seen = [one for one in control.phone(number)["calls"] if one["call"] == call["call"]]
+    return seen[0] if seen else call
+
+
+def _lines(call: dict[str, Any]) -> list[str]:
+    """Return what is heard, and for the person who called also whose phones ring for them."""
+    if call.get("role") in ("dialled", "transferred"):
+        return list(call["heard"])
+    shown = {"Ringing": "(rings: {})", "Not reached": "(not reached: {})", "Not answered": "(not answered: {})"}
+    steps = [step for step in call["steps"] if step["text"] in call["heard"] or (call["legs"][1:] and step["what"] in shown)]
+    return [shown[step["what"]].format(step["text"]) if step["what"] in shown else step["text"] for step in steps]
 
 
 def _go_on(control: Control, call: dict[str, Any], typed: Iterator[str], record: float, say: Say) -> dict[str, Any]:

@@ -7,21 +7,18 @@ from emulator.caller import Said
 from emulator.clock import at_time
 from emulator.errors import NotFound, Refused
 from emulator.ids import USSD, new_id
-from emulator.networks import Network
+from emulator.networks import Network, is_code
 from emulator.state import Hop, UssdSession, keep
 from emulator.world import World
 
 BROKEN = "Connection problem or invalid MMI code"
 HOP_METADATA = "at-ussd-hop-metadata"
 MOST_METADATA = 99
-MOST_CODE = 50
-CODE_MARKS = "0123456789*#"
 
 
 def dial(world: World, number: str, code: str) -> UssdSession:
     """Dial a code and return the session with its first screen. Raises Refused for what is no code."""
-    has_form = 3 <= len(code) <= MOST_CODE and code[0] in "*#" and code.endswith("#")
-    if not has_form or any(mark not in CODE_MARKS for mark in code):
+    if not is_code(code):
         raise Refused(f"'{code:.40}' is not a USSD code, for example *384*1234#")
     world.phone(number)
     with world.changing() as state:

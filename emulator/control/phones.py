@@ -1,5 +1,6 @@
 """The control API of phones: what a person does on one, and what it shows."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,7 @@ from emulator.clock import iso
 from emulator.control.calls import settled
 from emulator.errors import Refused
 from emulator.here import the_world
+from emulator.networks import is_number
 from emulator.reading import given, number_of, text_of
 from emulator.settings import money
 from emulator.state import Call, Message, Phone
@@ -17,6 +19,8 @@ from emulator.voice import calls
 from emulator.world import World
 
 MOST_MESSAGES, MOST_CALLS = 200, 10
+# What a message can be written to: a short code, a number, the name of a sender
+_LINE = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9][A-Za-z0-9 ._&-]{0,10}", re.ASCII)
 
 
 bp = Blueprint("phones", __name__, url_prefix="/control/phones")
@@ -73,8 +77,8 @@ def write(number: str) -> tuple[Response, int]:
     body = given()
     link_id = None if body.get("linkId") is None else text_of(body, "linkId")
     to = text_of(body, "to").strip()
-    if not to:
-        raise Refused("'to' must be a short code, number or name")
+    if not _LINE.fullmatch(to):
+        raise Refused(f"'to' must be a short code, a number or a name of 11 letters at most, not '{to:.40}'")
     message = sms.write(world, number_of(number), to, text_of(body, "text"), link_id)
     return jsonify(shown_message(message)), 201
 
@@ -103,8 +107,8 @@ def call(number: str) -> tuple[Response, int]:
     """The account's number is called."""
     world = the_world()
     to = text_of(given(), "to").strip()
-    if not to:
-        raise Refused("'to' must be the account's number")
+    if not is_number(number_of(to)):
+        raise Refused(f"'to' must be a number of the account, for example +254711082000, not '{to:.40}'")
     return settled(calls.dial(world, number_of(number), number_of(to))), 201
 
 
@@ -179,6 +183,7 @@ def _lines(world: World, numbers: list[str]) -> list[dict[str, Any]]:
     legs = [leg for call in state.calls.values() if call.is_open for leg in call.legs]
     ringing, active = ({leg.number for leg in legs if leg.state == wanted} for wanted in ("ringing", "active"))
     unread = Counter(one.phone for one in state.messages.values() if not one.is_read)
+    asked = {one.phone for one in state.transactions.values() if one.status == "PendingConfirmation"}
     in_session = {one.phone for one in state.sessions.values() if one.is_open}
     return [
         {
@@ -188,6 +193,7 @@ def _lines(world: World, numbers: list[str]) -> list[dict[str, Any]]:
             "ringing": number in ringing,
             "in_call": number in active,
             "in_session": number in in_session,
+            "asked_to_pay": number in asked,
         }
         for number in numbers
     ]
@@ -200,11 +206,15 @@ def _calls(world: World, number: str) -> list[dict[str, Any]]:
 
 def _as_seen(world: World, call: Call, number: str) -> dict[str, Any]:
     leg = [leg for leg in call.legs if leg.number == number][-1]
-    # A phone that was dialled for a person sees the number that was called, or the one that was asked for.
-    shown_number = call.number
-    if leg.role == "dialled" and call.doing:
-        shown_number = call.doing.attributes.get("callerId", call.number)
-    return {**calls.shown(world, call), "role": leg.role, "leg_state": leg.state, "with": shown_number}
+    seen = {**calls.shown(world, call), "role": leg.role, "leg_state": leg.state, "with": call.number}
+    if leg.role not in ("dialled", "transferred"):
+        return seen
+    # Who was called further hears nothing of what was before, and sees the number that was asked for.
+    was_connected = leg.state == "active" or call.bridged_to == number
+    heard = [f"[connected to {call.person}]"] if was_connected else []
+    talked_s = max(1, round((call.ended_at or world.now()) - call.bridged_at)) if was_connected and call.bridged_at else 0
+    shown_number = call.doing.attributes.get("callerId", call.number) if call.doing else call.number
+    return seen | {"heard": heard, "recording": None, "duration": talked_s, "with": shown_number, "waiting_for": None}
 
 
 def _messages(world: World, number: str) -> list[dict[str, Any]]:

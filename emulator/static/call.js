@@ -128,7 +128,7 @@ export function callView(phone) {
       say(item, [step.what, step.text].filter(Boolean).join(": "));
     });
     shown(action(node, "hangup"), call.leg_state !== "ended" && (active || call.role === "caller"));
-    if (phone.showing("call")) phone.why(call.why, true);
+    if (phone.showing("call")) phone.why(call.why || (call.notes || []).join("; "), true);
     if (atEnd && body.scrollHeight !== height) body.scrollTop = body.scrollHeight;
   }
 

@@ -109,13 +109,13 @@ function open(number) {
 function drawKnown() {
   const option = ({ number }) => Object.assign(make("option"), { value: number });
   align(byId("known-phones"), known.slice(-50), ({ number }) => number, option);
-  const elsewhere = known.filter((one) => !isOpen(one.number) && (one.ringing || one.unread));
+  const elsewhere = known.filter((one) => !isOpen(one.number) && (one.ringing || one.unread || one.asked_to_pay));
   const line = byId("elsewhere");
-  const key = JSON.stringify(elsewhere.map((one) => [one.number, one.ringing, one.unread]));
+  const key = JSON.stringify(elsewhere.map((one) => [one.number, one.ringing, one.unread, one.asked_to_pay]));
   if (!shown(line, elsewhere.length > 0) || line.dataset.key === key) return;
   line.dataset.key = key;
   const buttons = elsewhere.slice(0, 6).map((one) => {
-    const button = make("button", "small-button", `${one.number} ${one.ringing ? "rings" : `(${one.unread} unread)`}`);
+    const button = make("button", "small-button", `${one.number} ${one.ringing ? "rings" : one.asked_to_pay ? "is asked to pay" : `(${one.unread} unread)`}`);
     button.type = "button";
     button.addEventListener("click", () => open(one.number));
     return button;
@@ -172,7 +172,7 @@ async function poll() {
     if (!goodAt || !byId("stale").hidden) settings();
     goodAt = new Date();
     notice("");
-    live("ok", "live");
+    live("ok", "connected");
   } catch (error) {
     const since = goodAt ? ` Last update ${clockTime(goodAt)}.` : "";
     notice(`Not updating: ${error.message}${since} It is tried again every second.`);

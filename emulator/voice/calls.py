@@ -40,7 +40,7 @@ def dial(world: World, number: str, own: str) -> Call:
     world.phone(number)
     with world.changing() as state:
         if busy(world, number):
-            raise Refused(f"{number} is in a call already", 409)
+            raise Refused(f"{number} is in a call already: hang up first", 409)
         call = Call(new_id(VOICE), "Inbound", number, own, world.now(), legs=[Leg(number, "caller", "active")])
         keep(state.calls, call.id, call)
         step(world, call, "Calling", own)

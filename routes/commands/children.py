@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import time
@@ -36,13 +37,28 @@ def run_together(children: list[Child]) -> int:
         signal.signal(number, lambda received, _frame: stopping.append(received))
     running = {child.name: _start(child) for child in children}
     ended: dict[str, int] = {}
-    while not stopping and not ended:
+    terminal = _terminal()
+    while not stopping and not ended and not _is_closed(terminal):
         time.sleep(POLL_S)
         ended = {name: code for name, process in running.items() if (code := process.poll()) is not None}
     for name, code in ended.items():
         click.echo(f"The {name} ended by itself (exit {code}), so all is stopped.", err=True)
     _end(list(running.values()), stopping)
     return 1 if ended else 0
+
+
+def _terminal() -> select.poll | None:
+    """Return what tells when the terminal is closed that this was started in, None where it was not in one."""
+    if not os.isatty(0):
+        return None
+    poller = select.poll()
+    poller.register(0, 0)
+    return poller
+
+
+def _is_closed(terminal: select.poll | None) -> bool:
+    # Its signal may reach make alone, which waits for us.
+    return terminal is not None and any(event & select.POLLHUP for _, event in terminal.poll(0))
 
 
 def _start(child: Child) -> subprocess.Popen[bytes]:

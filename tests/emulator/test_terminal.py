@@ -1,12 +1,17 @@
 """The phone in the terminal, and the commands that look into an emulator."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from click.testing import CliRunner, Result
 
 from emulator.command import main
 from tests.emulator.conftest import Got, Receiver, Running
+from tests.running import ROOT, wait_until
 
 ME = "+254711000017"
 
@@ -126,3 +131,63 @@ def test_faults_state_clock_and_reset(emulator: Running) -> None:
     assert emulator.world.now() - before >= 600
     assert run(emulator, "control", "reset").output == "emulator emptied\n"
     assert emulator.control.faults()["on"] == []
+
+
+def start(emulator: Running, *words: str) -> subprocess.Popen[str]:
+    """Begin a command in a process of its own: two in threads would share one standard output."""
+    group, *rest = words
+    command = [sys.executable, "-m", "emulator", group, "--url", emulator.url, *rest]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_call_that_dials_says_whose_phone_rings_and_each_hears_its_own(emulator: Running, receiver: Receiver) -> None:
+    receiver.answers["/api/voice/instruct"] = (
+        200,
+        '<Response><Say>One moment</Say><Dial phoneNumbers="+254711000009,+254711000018"/></Response>',
+    )
+    emulator.control.settings(speech_chars_per_s=0)
+    caller = start(emulator, "phone", "call", "+254711082000", "--from", ME)
+    wait_until(lambda: emulator.control.phone("+254711000018")["ringing"], 10, "the ringing")
+    callee = start(emulator, "phone", "answer", "--from", "+254711000018")
+    wait_until(lambda: emulator.control.phone("+254711000018")["in_call"], 10, "the talk")
+    assert run(emulator, "phone", "hangup", "--from", "+254711000018").output == "+254711000018 hung up\n"
+    lines = caller.communicate(timeout=10)[0].splitlines()
+    assert lines[1:5] == [
+        "  One moment", "  (not reached: +254711000009 USER_BUSY)", "  (rings: +254711000018)", "  [connected to +254711000018]",
+    ]  # fmt: skip
+    assert callee.communicate(timeout=10)[0].splitlines()[1:-1] == [f"  [connected to {ME}]"]
+    assert run(emulator, "phone", "hangup", "--from", ME).output == f"Error: {ME} is in no call\n"
+
+
+def test_ctrl_c_hangs_up(emulator: Running, receiver: Receiver) -> None:
+    receiver.answers["/api/voice/instruct"] = (200, "<Response><Enqueue/></Response>")
+    caller = start(emulator, "phone", "call", "+254711082000", "--from", ME)
+    wait_until(lambda: emulator.control.phone(ME)["in_call"], 10, "the call")
+    time.sleep(0.3)
+    caller.send_signal(signal.SIGINT)
+    assert "(hung up by the caller)" in caller.communicate(timeout=10)[0]
+    assert not emulator.control.phone(ME)["in_call"]
+
+
+def test_what_was_passed_over_is_said_at_the_end(emulator: Running, receiver: Receiver) -> None:
+    receiver.answers["/api/voice/instruct"] = (200, "<Response><Sya>Hi</Sya></Response>")
+    done = run(emulator, "phone", "call", "+254711082000")
+    assert done.exit_code == 0
+    assert "<Sya> on line 1 is no action and was passed over" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("phone", "call", "banana"), "must be a number of the account"),
+        (("phone", "sms", "Hi", "--to", "banana"), "is a name: nobody can answer it"),
+        (("phone", "sms", "Hi", "--to", "+25471108200!"), "must be a short code, a number or a name"),
+        (("phone", "ussd", "*1#", "--from", "0711"), "'0711' is not a phone number"),
+        (("control", "set-fault", "late="), "'late' takes seconds"),
+        (("control", "set-fault", "slow=999"), "seconds, 120 at most"),
+    ],
+)
+def test_what_is_wrong_is_said_as_it_was_typed(emulator: Running, words: tuple[str, ...], said: str) -> None:
+    done = run(emulator, *words)
+    assert done.exit_code == 1
+    assert said in done.output
