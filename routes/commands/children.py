@@ -7,7 +7,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
@@ -23,31 +24,55 @@ _DIE_WITH_PARENT = 1
 
 @dataclass(frozen=True)
 class Child:
-    """A program to run. name: what it is called when it ends by itself."""
+    """A program to run. name: what it is called when it ends by itself. watched: folders of code; a change there starts it again."""
 
     name: str
-    command: list[str]
-    environment: dict[str, str]
+    command: list[str] = field(compare=False)
+    environment: dict[str, str] = field(compare=False)
+    watched: tuple[Path, ...] = ()
 
 
 def run_together(children: list[Child]) -> int:
-    """Run all until one ends, or this process is told to stop; end the others, and return the exit code for it all."""
+    """Run all until one ends, or this process is told to stop; end the others, and return the exit code for it all.
+
+    One whose code is watched ends nothing: it waits for a change.
+    """
     stopping: list[int] = []
     for number in STOPS:
         signal.signal(number, lambda received, _frame: stopping.append(received))
-    running = {child.name: _start(child) for child in children}
-    ended: dict[str, int] = {}
+    running = {child: _start(child) for child in children}
+    waiting: dict[Child, float] = {}
     terminal = _terminal()
-    while not stopping and not ended and not _is_closed(terminal):
+    has_ended = False
+    while not stopping and not has_ended and not _is_closed(terminal):
         time.sleep(POLL_S)
-        ended = {name: code for name, process in running.items() if (code := process.poll()) is not None}
-    for name, code in ended.items():
-        click.echo(f"The {name} ended by itself (exit {code}), so all is stopped.", err=True)
+        has_ended = _look_after(running, waiting)
     _end(list(running.values()), stopping)
-    return 1 if ended else 0
+    return 1 if has_ended else 0
 
 
-def _terminal() -> select.poll | None:
+def _look_after(running: dict[Child, subprocess.Popen[bytes]], waiting: dict[Child, float]) -> bool:
+    """Start again what waits for a change that came; return whether something ended for good."""
+    for child in [child for child, changed_at in waiting.items() if _changed_at(child) > changed_at]:
+        del waiting[child]
+        running[child] = _start(child)
+    ended = {child: code for child, process in running.items() if (code := process.poll()) is not None}
+    for child, code in ended.items():
+        if child.watched:
+            del running[child]
+            waiting[child] = _changed_at(child)
+            click.echo(f"The {child.name} ended by itself (exit {code}). It starts again when its code changes.", err=True)
+        else:
+            click.echo(f"The {child.name} ended by itself (exit {code}), so all is stopped.", err=True)
+    return any(not child.watched for child in ended)
+
+
+def _changed_at(child: Child) -> float:
+    """Return when a child's code was changed last."""
+    return max(path.stat().st_mtime for folder in child.watched for path in folder.rglob("*.py"))
+
+
+def _terminal() -> "select.poll | None":
     """Return what tells when the terminal is closed that this was started in, None where it was not in one."""
     if not os.isatty(0):
         return None
@@ -56,7 +81,7 @@ def _terminal() -> select.poll | None:
     return poller
 
 
-def _is_closed(terminal: select.poll | None) -> bool:
+def _is_closed(terminal: "select.poll | None") -> bool:
     # Its signal may reach make alone, which waits for us.
     return terminal is not None and any(event & select.POLLHUP for _, event in terminal.poll(0))
 

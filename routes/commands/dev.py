@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
 from app import VERSION
-from app.config import CannotStart, Settings, cautions, child_environment, money_cautions, refuse_public_debugger
+from app.config import ROOT, CannotStart, Settings, cautions, child_environment, money_cautions, refuse_public_debugger
 from app.reach import check_database
 from routes.commands.children import Child, run_together
 from routes.home import PRODUCTS
@@ -21,6 +21,8 @@ from services.tunnel import public_address
 MEANING = {"emulator": "nothing leaves this machine", "sandbox": "Africa's Talking's sandbox", "live": "money moves"}
 
 
+# Code that the web process is made of
+WATCHED = tuple(ROOT / folder for folder in ("app", "services", "routes", "flows"))
 # Ports above its own where the emulator looks for a free one
 MOST_PORTS = 50
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
@@ -53,20 +55,20 @@ def dev(port: int | None, host: str, no_emulator: bool, open_browser: bool, as_j
     if open_browser:
         click.launch(f"http://localhost:{port}/")
     sys.stdout.flush()
-    children = [_web(host, port, emulator_url, as_json)]
+    children = [_web(host, port, emulator_url, as_json, settings.flask_env == "development")]
     if emulator_url:
         children.append(_emulator(settings, host, port, emulator_url))
     raise SystemExit(run_together(children))
 
 
-def _web(host: str, port: int, emulator_url: str, as_json: bool) -> Child:
+def _web(host: str, port: int, emulator_url: str, as_json: bool, reloads: bool) -> Child:
     environment = child_environment(TRUSTED_PROXIES="1") | {"PORT": str(port)} | ({"LOG_FORMAT": "json"} if as_json else {})
     if emulator_url:
         # The base address, too: it may be set to where the emulator was meant to be.
         environment |= {"EMULATOR_URL": emulator_url, "AT_BASE_URL": emulator_url}
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     arguments = ["--bind", bind, "--workers", "1", "--access-logfile", "/dev/null", "--log-level", "error"]
-    return Child("web process", [sys.executable, "-m", "gunicorn", *arguments], environment)
+    return Child("web process", [sys.executable, "-m", "gunicorn", *arguments], environment, WATCHED if reloads else ())
 
 
 def _emulator(settings: Settings, host: str, port: int, url: str) -> Child:

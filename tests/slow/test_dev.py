@@ -1,6 +1,7 @@
 """flask dev as a supervisor: what it starts, what it says of ports, and that nothing outlives it; and an emulator that is killed."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.slow
 class Dev:
     """flask dev on ports of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, root: Path = ROOT) -> None:
+        self.folder, self.root = folder, root
         self.port, self.phone = free_port(), free_port()
         self.log = folder / "dev.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -35,7 +36,7 @@ class Dev:
         }  # fmt: skip
         command = [sys.executable, "-m", "flask", "--app", "wsgi", "dev", *options]
         with self.log.open("w") as out:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+            self.process = subprocess.Popen(command, cwd=self.root, env=environment, stdout=out, stderr=out)
         wait_until(lambda: answers(f"http://127.0.0.1:{self.port}/healthz"), 20, "flask dev")
 
     @property
@@ -128,6 +129,26 @@ def test_without_the_emulator_only_the_app_runs(dev: Dev, options: list[str], se
     time.sleep(0.5)
     assert set(dev.children) == {"web"}
     assert "Phone" not in dev.log.read_text()
+
+
+def test_broken_code_waits_for_a_change_while_one_develops(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".venv*", ".git", "instance", "__pycache__", "tests"))
+    dev = Dev(tmp_path, copy)
+    try:
+        dev.start(FLASK_ENV="development")
+        url = f"http://127.0.0.1:{dev.port}/healthz"
+        menus = copy / "flows/menus.py"
+        good = menus.read_text()
+        menus.write_text(good + "\ndef (\n")
+        wait_until(lambda: "It starts again when its code changes" in dev.log.read_text(), 20, "the fall")
+        assert not answers(url)
+        menus.write_text(good)
+        wait_until(lambda: answers(url), 20, "the rise")
+        assert answers(f"http://127.0.0.1:{dev.phone}/healthz")
+    finally:
+        dev.process.terminate()
+        assert dev.process.wait(timeout=60) == 0
 
 
 def test_an_emulator_that_is_killed_knows_all_again(tmp_path: Path) -> None:
