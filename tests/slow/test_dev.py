@@ -140,6 +140,8 @@ def test_broken_code_waits_for_a_change_while_one_develops(tmp_path: Path) -> No
         url = f"http://127.0.0.1:{dev.port}/healthz"
         menus = copy / "flows/menus.py"
         good = menus.read_text()
+        # gunicorn looks once a second, and knows a file from its second look on.
+        time.sleep(3)
         menus.write_text(good + "\ndef (\n")
         wait_until(lambda: "It starts again when its code changes" in dev.log.read_text(), 20, "the fall")
         assert not answers(url)

@@ -76,6 +76,22 @@ def test_the_python_of_the_readme_works_as_written(emulator: Emulator) -> None:
 
 
 @pytest.mark.slow
+def test_the_flows_of_the_readme_can_be_pasted(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".venv*", ".git", "instance", "__pycache__", "tests"))
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    for file, mark in (("menus.py", "menu = Menu("), ("calls.py", "support = CallFlow(")):
+        with (copy / "flows" / file).open("a") as flows:
+            flows.write("\n" + next(block for block in blocks if mark in block))
+    (copy / "flows/__init__.py").write_text(next(block for block in blocks if "FLOWS = Flows(" in block))
+    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path / 'f.db'}", "SECRET_KEY": "t", "AT_MODE": "emulator"}
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "urls"], cwd=copy, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 def test_the_emulator_starts_as_written_takes_the_next_port_and_stops(tmp_path: Path, emulator: Emulator) -> None:
     line = next(line for line in BLOCKS.splitlines() if line.startswith("python -m emulator"))
     words = [sys.executable, *shlex.split(line.replace("9001", str(emulator.port)))[1:]]
