@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -168,18 +169,20 @@ def _talk(control: Control, call: dict[str, Any], number: str, press: str | None
     typed = _typed(press, "press")
     told, quiet_since = 0, time.monotonic()
     while True:
-        lines = _lines(call)
-        for line in lines[told:]:
-            say(f"  {line}")
-            quiet_since = time.monotonic()
-        told = len(lines)
-        if call["state"] == "ended" or call.get("leg_state") == "ended":
-            break
-        is_forgotten = time.monotonic() - quiet_since > SILENCE_S and not sys.stdin.isatty()
         try:
-            call = _hang_up(control, call, say, "after a long silence") if is_forgotten else _go_on(control, call, typed, record, say)
+            lines = _lines(call)
+            for line in lines[told:]:
+                say(f"  {line}")
+                quiet_since = time.monotonic()
+            told = len(lines)
+            if call["state"] == "ended" or call.get("leg_state") == "ended":
+                break
+            if time.monotonic() - quiet_since > SILENCE_S and not sys.stdin.isatty():
+                _hang_up(control, call, say, "after a long silence")
+            else:
+                _go_on(control, call, typed, record, say)
         except KeyboardInterrupt:
-            call = _hang_up(control, call, say, "by the caller")
+            _hang_up(control, call, say, "by the caller")
         call = _seen_by(control, call, number)
     why = "; ".join([call["why"]] if call["why"] else call["notes"])
     say(f"ended: {call['hangup_cause']}, {call['duration']} s, {call['amount']}" + (f": {why}" if why else ""))
@@ -201,26 +204,30 @@ def _lines(call: dict[str, Any]) -> list[str]:
     return [shown[step["what"]].format(step["text"]) if step["what"] in shown else step["text"] for step in steps]
 
 
-def _go_on(control: Control, call: dict[str, Any], typed: Iterator[str], record: float, say: Say) -> dict[str, Any]:
-    """Do what a call waits for, or wait a moment, and return it as it is then."""
+def _go_on(control: Control, call: dict[str, Any], typed: Iterator[str], record: float, say: Say) -> None:
+    """Do what a call waits for, or wait a moment."""
     if call["waiting_for"] == "digits":
         keys = next(typed, None)
-        if not keys:
-            return _hang_up(control, call, say, "by the caller")
-        say(f"> {keys}")
-        return control.act(call["call"], "digits", digits=keys)
-    if call["waiting_for"] == "record":
+        if keys:
+            say(f"> {keys}")
+            control.act(call["call"], "digits", digits=keys)
+        else:
+            _hang_up(control, call, say, "by the caller")
+    elif call["waiting_for"] == "record":
         say(f"> (speaks for {record:g} s)")
         is_terminal = not call["asked"]
-        call = control.act(call["call"], "record", seconds=record)
-        return _hang_up(control, call, say, "by the caller") if is_terminal else call
-    time.sleep(POLL_S)
-    return control.call_state(call["call"])
+        control.act(call["call"], "record", seconds=record)
+        if is_terminal:
+            _hang_up(control, call, say, "by the caller")
+    else:
+        time.sleep(POLL_S)
 
 
-def _hang_up(control: Control, call: dict[str, Any], say: Say, why: str) -> dict[str, Any]:
+def _hang_up(control: Control, call: dict[str, Any], say: Say, why: str) -> None:
     say(f"(hung up {why})")
-    return control.act(call["call"], "hangup")
+    with suppress(Answered):
+        # It may be over in this moment.
+        control.act(call["call"], "hangup")
 
 
 def _typed(script: str | None, what: str) -> Iterator[str]:

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner, Result
@@ -136,7 +135,7 @@ def test_faults_state_clock_and_reset(emulator: Running) -> None:
 def start(emulator: Running, *words: str) -> subprocess.Popen[str]:
     """Begin a command in a process of its own: two in threads would share one standard output."""
     group, *rest = words
-    command = [sys.executable, "-m", "emulator", group, "--url", emulator.url, *rest]
+    command = [sys.executable, "-u", "-m", "emulator", group, "--url", emulator.url, *rest]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
 
@@ -162,8 +161,8 @@ def test_a_call_that_dials_says_whose_phone_rings_and_each_hears_its_own(emulato
 def test_ctrl_c_hangs_up(emulator: Running, receiver: Receiver) -> None:
     receiver.answers["/api/voice/instruct"] = (200, "<Response><Enqueue/></Response>")
     caller = start(emulator, "phone", "call", "+254711082000", "--from", ME)
-    wait_until(lambda: emulator.control.phone(ME)["in_call"], 10, "the call")
-    time.sleep(0.3)
+    said = [caller.stdout.readline() for _ in range(2)]
+    assert said[1] == "  [waits in queue]\n"
     caller.send_signal(signal.SIGINT)
     assert "(hung up by the caller)" in caller.communicate(timeout=10)[0]
     assert not emulator.control.phone(ME)["in_call"]
