@@ -170,6 +170,7 @@ def _talk(control: Control, call: dict[str, Any], number: str, press: str | None
     told, quiet_since = 0, time.monotonic()
     while True:
         try:
+            call = _seen_by(control, call, number)
             lines = _lines(call)
             for line in lines[told:]:
                 say(f"  {line}")
@@ -183,7 +184,6 @@ def _talk(control: Control, call: dict[str, Any], number: str, press: str | None
                 _go_on(control, call, typed, record, say)
         except KeyboardInterrupt:
             _hang_up(control, call, say, "by the caller")
-        call = _seen_by(control, call, number)
     why = "; ".join([call["why"]] if call["why"] else call["notes"])
     say(f"ended: {call['hangup_cause']}, {call['duration']} s, {call['amount']}" + (f": {why}" if why else ""))
     _finish(as_json, call, bool(call["why"]))
