@@ -12,7 +12,8 @@ test: .venv/dev.stamp
 	@$(BIN)/python -m pytest -m "not slow" -n 2
 
 test-slow: .venv/dev.stamp
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m alone
 
 lint: .venv/dev.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -229,6 +229,7 @@ def _call(control: Control, number: str, words: random.Random) -> None:
     wait_until(lambda: control.call_state(call["call"])["state"] == "ended", 30, "the end of the call")
 
 
+@pytest.mark.alone
 def test_200_sessions_and_50_calls_at_once_for_a_minute_get_each_their_own_answer(tmp_path: Path, program: str) -> None:
     port = free_port()
     with Emulator(tmp_path, f"http://127.0.0.1:{port}") as emulator:
