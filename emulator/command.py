@@ -22,6 +22,8 @@ from emulator.store import Store
 from emulator.terminal import PhoneGroup, phone
 from emulator.world import World
 
+# Who waits for an application that does not answer is not waited for longer.
+LAST_ANSWERS_S = 2.0
 HERE = "http://127.0.0.1:9001"
 
 
@@ -95,6 +97,8 @@ def _serve(server: Server, world: World, store: Store | None) -> None:
     if store:
         store.start()
     server.serve_forever()
+    server.server_close()
+    server.wait_until_answered(LAST_ANSWERS_S)
     world.timetable.stop()
     if store:
         store.stop()

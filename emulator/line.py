@@ -48,16 +48,17 @@ def post(world: World, kind: str, fields: dict[str, Any], phone: str, began: flo
     """Post a callback once, and plan the next time if the answer asks for it. began: when it was first posted."""
     state = world.state
     said = ask(world, kind, fields, phone, _no_success)
-    if said is None or state is not world.state:
+    if said is None:
         return
-    began = world.now() if began is None else began
     row = KINDS[kind]
     lasts_s = row.repeats_s or (12 * HOUR_S if world.settings.repeat_all and not row.is_asked else 0)
     is_good = said.status is not None and row.good_from <= said.status < row.good_below
-    # The last time is within the hours, not at their end.
-    if not is_good and world.now() + REPEAT_EVERY_S - began < lasts_s:
-        strand = f"repeat {world.state.number()}"
-        world.later(REPEAT_EVERY_S, "line.post", strand, kind=kind, fields=fields, phone=phone, began=began)
+    with world.lock:
+        began = world.now() if began is None else began
+        # The last time is within the hours, not at their end.
+        if state is world.state and not is_good and world.now() + REPEAT_EVERY_S - began < lasts_s:
+            strand = f"repeat {state.number()}"
+            world.later(REPEAT_EVERY_S, "line.post", strand, kind=kind, fields=fields, phone=phone, began=began)
 
 
 def ask(

@@ -54,7 +54,8 @@ class Log:
         phone: str = "",
     ) -> None:
         """Add a request that is over."""
-        address, body, answer = (self._masked(text[:MOST_TEXT]) for text in (address, body, answer))
+        # Before they are cut: half a secret is one, too.
+        address, body, answer, explanation = (self._masked(text)[:MOST_TEXT] for text in (address, body, answer, explanation))
         with self._lock:
             self._last += 1
             self._entries.append(Entry(self._last, time, direction, method, address, status, ms, body, answer, explanation, kind, phone))

@@ -3,6 +3,7 @@
 import errno
 import socket
 import struct
+import threading
 from typing import Any
 
 from flask import Flask
@@ -40,8 +41,26 @@ class Server(ThreadedWSGIServer):
     daemon_threads = True
 
     def __init__(self, host: str, port: int, app: Flask) -> None:
+        self._busy = 0
+        self._answering = threading.Condition()
         # Its own constructor ends the process when the port is taken.
         super().__init__(host, port, app, handler=_Handler, fd=_listening(host, port).detach())
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer one connection."""
+        with self._answering:
+            self._busy += 1
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._answering:
+                self._busy -= 1
+                self._answering.notify_all()
+
+    def wait_until_answered(self, seconds: float) -> None:
+        """Wait until whoever was let in has an answer, no longer than so."""
+        with self._answering:
+            self._answering.wait_for(lambda: self._busy == 0, seconds)
 
     def shutdown_request(self, request: Any) -> None:
         """End a connection: politely, unless it is to be reset."""

@@ -125,8 +125,10 @@ def _read(name: str, value: Any, default: Any) -> Any:
     if isinstance(default, bool):
         return _insist(isinstance(value, bool), value, name, "true or false")
     if isinstance(default, float):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**6
-        return float(_insist(is_number, value, name, "a number of 0 or more"))
+        least = _LEAST.get(name, 0.0)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_right = is_number and (value == 0 or least <= value < 10**6) and not (value == 0 and name in _NEVER_0)
+        return float(_insist(is_right, value, name, f"a number of {least:g} or more"))
     if isinstance(default, str):
         is_right, what = _TEXTS.get(name, (lambda _: True, "text"))
         return _insist(isinstance(value, str) and is_right(value), value, name, what)
@@ -158,6 +160,9 @@ def _is_address(value: Any) -> bool:
         return False
 
 
+# Numbers that would make something last for ever, or not at all
+_LEAST = {"speech_chars_per_s": 0.1, "answer_within_s": 0.05}
+_NEVER_0 = ("answer_within_s",)
 # Texts of a certain form, and how that is told
 _TEXTS: dict[str, tuple[Callable[[str], bool], str]] = {
     "app_url": (_is_address, "an address (http://…)"),

@@ -204,6 +204,11 @@ class Transaction:
     at: float
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its end is still to come."""
+        return self.status not in ("Success", "Failed")
+
 
 @dataclass
 class State:

@@ -12,6 +12,7 @@ from typing import Any
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
 
+from emulator import ussd
 from emulator.errors import Refused
 from emulator.faults import Faults
 from emulator.state import VERSION, State
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 SAVE_EVERY_S = 0.5
 # What is said by whoever starts it, whatever the file says.
 OF_THE_START = ("app_url", "token", "ussd_code", "short_code", "voice_number")
-MOST_AHEAD_S = 10 * 366 * 86_400
+MOST_AHEAD_S = 200 * 366 * 86_400
 _converter = Converter()
 _converter.register_unstructure_hook(Decimal, str)
 _converter.register_structure_hook(Decimal, lambda text, _: Decimal(text))
@@ -81,11 +82,8 @@ class Store:
             world.state = state
             world.clock.restore(state.ahead_s, state.scale)
             world.timetable.restore(tasks)
-            for session in state.sessions.values():
-                # Nobody waits for that answer any more: the person types it again.
-                if session.is_asking and session.inputs:
-                    session.inputs.pop()
-                session.is_asking = False
+            for session in [one for one in state.sessions.values() if one.is_asking]:
+                ussd.cut_off(world, session)
 
     def start(self) -> None:
         """Begin to write what changes."""

@@ -1,19 +1,18 @@
 """What will happen, and when: tasks that are data, so that they outlive a restart, and the thread that does them in time."""
 
 import heapq
-import logging
 import threading
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from emulator.clock import Clock
+from emulator.strands import Strands, is_in_step
 
-logger = logging.getLogger(__name__)
-THREADS = 96
+# Longer ones are the same to everybody, and more than a thread can wait.
+MOST_DELAY_S = 10 * 366 * 86_400
+MOST_WAIT_S = 3600.0
 
 
 @dataclass
@@ -25,56 +24,6 @@ class Task:
     name: str
     strand: str
     args: dict[str, Any] = field(default_factory=dict)
-
-
-class Strands:
-    """Runs jobs in threads; those of one strand in their order, one at a time."""
-
-    def __init__(self, threads: int = THREADS) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="strand")
-        self._waiting: dict[str, deque[Callable[[], None]]] = {}
-        self._idle = threading.Condition()
-
-    def run(self, strand: str, job: Callable[[], None]) -> None:
-        """Do a job when all before it in its strand are done."""
-        with self._idle:
-            queue = self._waiting.setdefault(strand, deque())
-            queue.append(job)
-            if len(queue) == 1:
-                self._pool.submit(self._drain, strand)
-
-    def _drain(self, strand: str) -> None:
-        while True:
-            with self._idle:
-                job = self._waiting[strand][0]
-            try:
-                job()
-            except Exception:  # the thread of a strand must live
-                logger.exception("a task of the emulator failed")
-            with self._idle:
-                queue = self._waiting[strand]
-                queue.popleft()
-                if not queue:
-                    del self._waiting[strand]
-                    self._idle.notify_all()
-                    return
-
-    def wait_until_idle(self, timeout_s: float) -> bool:
-        """Return whether all that was to do is done, waiting for it no longer than so."""
-        with self._idle:
-            return self._idle.wait_for(lambda: not self._waiting, timeout_s)
-
-    def clear(self) -> None:
-        """Forget what is not begun."""
-        with self._idle:
-            for queue in self._waiting.values():
-                while len(queue) > 1:
-                    queue.pop()
-
-    def stop(self) -> None:
-        """Take no more; what runs ends by itself."""
-        self.clear()
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Timetable:
@@ -109,7 +58,18 @@ class Timetable:
     def add(self, delay_s: float, name: str, strand: str, args: dict[str, Any]) -> None:
         """Have something done in so many seconds of the emulator's clock."""
         with self._changed:
-            self._put(Task(self._next_id, self.clock.now() + delay_s, name, strand, args))
+            task = Task(self._next_id, self.clock.now() + min(delay_s, MOST_DELAY_S), name, strand, args)
+            if delay_s > 0 or self._advance_to is None or is_in_step():
+                self._put(task)
+                return
+            # What others begin while the clock is moved on does not hold it up.
+            self._next_id += 1
+            self._tasks[task.id] = task
+            self._launch(task, is_step=False)
+
+    def _launch(self, task: Task, is_step: bool) -> None:
+        strands = self._slow_strands if task.name == self._slow else self._strands
+        strands.run(task.strand, partial(self._finish, task), is_step)
 
     def _put(self, task: Task) -> None:
         self._next_id = max(self._next_id, task.id) + 1
@@ -171,13 +131,13 @@ class Timetable:
             is_advancing = self._advance_to is not None
             if is_advancing:
                 # What is being done may add what is due before the next moment.
-                self.wait_until_idle(60)
+                for strands in (self._strands, self._slow_strands):
+                    strands.wait_until_idle(60, only_steps=True)
             with self._changed:
                 has_begun = self._advance_to is not None and not is_advancing
                 due = [] if self._is_stopped or has_begun else self._take_due()
             for task in due:
-                strands = self._slow_strands if task.name == self._slow else self._strands
-                strands.run(task.strand, partial(self._finish, task))
+                self._launch(task, is_step=True)
 
     def _finish(self, task: Task) -> None:
         """Do a task; until that is over it counts as still to do, and after a restart it is done again."""
@@ -203,7 +163,7 @@ class Timetable:
         else:
             wait_s = None if first is None else (first - self.clock.now()) / self.clock.scale
             if wait_s is None or wait_s > 0:
-                self._changed.wait(wait_s)
+                self._changed.wait(min(wait_s or MOST_WAIT_S, MOST_WAIT_S))
                 return []
         due = []
         while self._heap and self._heap[0][0] <= self.clock.now():

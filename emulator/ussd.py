@@ -73,6 +73,14 @@ def time_out(world: World, session_id: str, hops: int | None) -> None:
         _end(world, session, "Incomplete", why)
 
 
+def cut_off(world: World, session: UssdSession) -> None:
+    """End a session whose answer nobody waits for any more, because the emulator was stopped."""
+    with world.changing():
+        session.is_asking = False
+        if session.is_open:
+            _end(world, session, "Incomplete", "the emulator was stopped while your app was asked")
+
+
 def shown(session: UssdSession) -> dict[str, Any]:
     """Return a session as the control API gives it."""
     # One that was cut off before its first screen
@@ -109,7 +117,9 @@ def _hop(world: World, session: UssdSession, text: str) -> None:
     said = line.ask(world, "ussd.session", _fields(world, session), session.phone, judge, headers=headers)
     with world.changing() as state:
         session.is_asking = False
-        if not session.is_open or state.sessions.get(session.id) is not session:
+        if state.sessions.get(session.id) is not session:
+            session.status, session.error = "Incomplete", "all was reset meanwhile"
+        if not session.is_open:
             return
         if said is None:
             _fail(world, session, text, Said(None, b"", {}, 0), "no address is set for ussd.session")

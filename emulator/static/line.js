@@ -31,7 +31,7 @@ const TELLING = ["text", "message", "dtmfDigits", "status", "callSessionState", 
 /** The one or two fields of a form body that tell most. */
 function gist(value) {
   const fields = new Map(readable(value).split("\n").map((line) => line.split(/ = (.*)/s, 2)));
-  return TELLING.filter((name) => fields.has(name)).slice(0, 2).map((name) => `${name}="${fields.get(name).slice(0, 60)}"`).join(" ");
+  return TELLING.filter((name) => fields.has(name)).slice(0, 2).map((name) => `${name}="${(fields.get(name) || "").slice(0, 60)}"`).join(" ");
 }
 
 function block(title, text) {

@@ -138,7 +138,7 @@ def hear(world: World, call: Call, what: str, text: str) -> None:
 
 def record(world: World, call: Call, seconds: float) -> str:
     """Make a recording of so many seconds and return its address."""
-    name = call.id.removeprefix(VOICE) + (f"-{len(world.state.recordings)}" if call.recording else "")
+    name = call.id.removeprefix(VOICE) + (f"-{world.state.number()}" if call.recording else "")
     keep(world.state.recordings, name, max(1.0, seconds))
     call.recording = f"{world.own_url}/recordings/{name}.wav"
     return call.recording
@@ -211,8 +211,8 @@ def shown(world: World, call: Call) -> dict[str, Any]:
         "duration": duration_s(world, call),
         "amount": money(call.amount) if call.amount is not None else None,
         "hangup_cause": call.hangup_cause,
-        "why": call.why,
-        "notes": list(call.notes),
+        "why": world.masked(call.why) if call.why else None,
+        "notes": [world.masked(note) for note in call.notes],
         "queue": call.queue,
         "steps": [{"at": iso(one.at), "what": one.what, "text": world.masked(one.text)} for one in call.steps],
     }

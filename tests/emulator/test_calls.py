@@ -1,5 +1,6 @@
 """Calls that the API begins or changes: own actions, transfers, phones that answer by themselves; and money that moves."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -7,7 +8,6 @@ import requests
 
 from emulator.client import Answered
 from tests.emulator.conftest import Receiver, Running
-from tests.running import wait_until
 
 ME, DESK, BOSS = "+254711000017", "+254711000018", "+254711000019"
 OWN = "+254711082000"
@@ -133,25 +133,16 @@ def test_calls_cost_each_started_minute(emulator: Running, receiver: Receiver, c
 
 
 def test_hanging_up_while_the_app_is_asked_ends_the_call(emulator: Running, receiver: Receiver) -> None:
-    held = emulator.control.settings(answer_within_s=0.5)
-    assert held["answer_within_s"] == 0.5
-
-    def slow(_got: object) -> tuple[int, str]:
-        import time
-
-        time.sleep(0.3)
-        return 200, "<Response><Say>Too late</Say></Response>"
-
-    receiver.answers[INSTRUCT] = slow
-    made = requests.Session()
-    import threading
-
-    threading.Thread(target=lambda: emulator.control.call(ME, OWN), daemon=True).start()
-    wait_until(lambda: bool(receiver.at(INSTRUCT)), 5, "the question")
-    call = made.get(f"{emulator.url}/control/calls", timeout=5).json()["calls"][0]["call"]
-    ended = made.post(f"{emulator.url}/control/calls/{call}/hangup", timeout=5).json()
-    made.close()
+    may_answer = threading.Event()
+    receiver.answers[INSTRUCT] = lambda _got: (may_answer.wait(10), (200, "<Response><Say>Too late</Say></Response>"))[1]
+    calling = threading.Thread(target=lambda: requests.post(f"{emulator.url}/control/phones/{ME}/call", json={"to": OWN}, timeout=20))
+    calling.start()
+    receiver.wait(INSTRUCT)
+    call = emulator.control.ask("GET", "/calls")["calls"][0]["call"]
+    ended = emulator.control.act(call, "hangup")
     assert (ended["state"], ended["hangup_cause"], ended["heard"]) == ("ended", "ORIGINATOR_CANCEL", [])
+    may_answer.set()
+    calling.join(10)
     emulator.world.timetable.wait_until_idle(5)
     assert emulator.control.call_state(call)["heard"] == []
     assert len(receiver.wait(EVENTS)) == 1

@@ -98,6 +98,7 @@ def test_an_address_of_its_own_is_used_and_none_is_kept_silent(emulator: Running
     emulator.control.text(ME, "MyBrand", "STOP")
     emulator.control.text(ME, "12345", "Hello")
     assert receiver.wait("/mine")[0].path == "/mine?x=1"
+    emulator.world.timetable.wait_until_idle(5)
     assert receiver.at("/api/sms/opt-out") == []
     assert any("no address is set for sms.opt_out" in entry["explanation"] for entry in emulator.control.log())
 
@@ -106,6 +107,7 @@ def test_the_token_is_in_addresses_and_not_in_the_log(emulator: Running, receive
     emulator.control.settings(token="geheim-1234")
     emulator.control.text(ME, "12345", "Hello")
     assert receiver.wait("/api/sms/twoway")[0].path == "/api/sms/twoway?token=geheim-1234"
+    emulator.world.timetable.wait_until_idle(5)
     assert "geheim-1234" not in json.dumps(emulator.control.log())
 
 

@@ -84,10 +84,15 @@ def test_any_secret_arrives_as_it_is_and_is_shown_nowhere(emulator: Running, rec
     receiver.answers[INSTRUCT] = (200, f'<Response><GetDigits callbackUrl="{receiver.url}/next?token={told}"/></Response>')
     emulator.control.text(ME, "12345", "Hello")
     call = emulator.control.call(ME, OWN)["call"]
+    receiver.answers[INSTRUCT] = (200, f"<Response><Redirect>ftp://x/y?token={told}</Redirect></Response>")
+    bad = emulator.control.call(YOU, OWN)["call"]
+    assert emulator.control.call_state(bad)["state"] == "ended"
     got = receiver.wait("/api/sms/twoway")[0]
     assert parse_qs(urlsplit(got.path).query)["token"] == [token]
     emulator.world.timetable.wait_until_idle(5)
-    shown = json.dumps([emulator.control.settings(), emulator.control.log(), emulator.control.call_state(call)])
+    shown = json.dumps(
+        [emulator.control.settings(), emulator.control.log(), emulator.control.call_state(call), emulator.control.call_state(bad)]
+    )
     assert told not in shown
     assert json.dumps(token)[1:-1] not in shown
     assert emulator.control.settings()["token"] == "****"
@@ -271,7 +276,7 @@ def test_the_terminal_tells_of_this_message_not_of_the_last_one(emulator: Runnin
     from emulator.command import main
 
     def run(text: str) -> Any:
-        return CliRunner().invoke(main, ["phone", "--url", emulator.url, "sms", text, "--to", "12345", "--wait", "0.4"])
+        return CliRunner().invoke(main, ["phone", "--url", emulator.url, "sms", text, "--to", "12345", "--wait", "1.2"])
 
     assert "your app answered 200" in run("first").output
     may_answer = threading.Event()
@@ -279,3 +284,78 @@ def test_the_terminal_tells_of_this_message_not_of_the_last_one(emulator: Runnin
     second = run("second")
     may_answer.set()
     assert (second.exit_code, second.output.splitlines()[-1]) == (1, "your app did not answer yet")
+
+
+def test_what_is_far_off_stops_nothing(emulator: Running, receiver: Receiver) -> None:
+    with pytest.raises(Answered, match="'speech_chars_per_s' must be"):
+        emulator.control.settings(speech_chars_per_s=1e-10)
+    emulator.control.clock(scale=0.001)
+    receiver.answers[INSTRUCT] = (200, '<Response><GetDigits timeout="99999999"/></Response>')
+    assert emulator.control.call(ME, OWN)["waiting_for"] == "digits"
+    emulator.control.text(YOU, "12345", "Hello")
+    assert receiver.wait("/api/sms/twoway")
+    emulator.control.clock(advance=5)
+
+
+def test_the_clock_moves_on_while_others_are_busy(emulator: Running, receiver: Receiver) -> None:
+    receiver.answers["/api/ussd/session"] = (200, "END Bye")
+    is_over = threading.Event()
+
+    def busy(number: int) -> None:
+        with requests.Session() as session:
+            while not is_over.is_set():
+                session.post(f"{emulator.url}/control/phones/+2547110000{number}/ussd", json={"code": CODE}, timeout=20)
+                session.post(f"{emulator.url}/control/phones/+2547110000{number}/sms", json={"to": "12345", "text": "x"}, timeout=20)
+
+    people = [threading.Thread(target=busy, args=(number,)) for number in range(20, 32)]
+    for person in people:
+        person.start()
+    receiver.wait("/api/ussd/status", 20)
+    began = emulator.world.now()
+    answer = requests.post(f"{emulator.url}/control/clock", json={"advance": 60}, timeout=30).json()
+    is_over.set()
+    for person in people:
+        person.join(20)
+    # Twelve people would go on for ever.
+    assert "advancing" not in answer
+    assert emulator.world.now() - began >= 60
+
+
+def test_the_clock_has_an_end_that_a_file_can_hold(emulator: Running) -> None:
+    for _ in range(100):
+        try:
+            emulator.control.clock(advance=34_560_000)
+        except Answered as refused:
+            assert "a hundred years ahead" in str(refused)
+            break
+    else:
+        pytest.fail("the clock has no end")
+    assert emulator.control.clock(reset=True)["scale"] == 1
+
+
+def test_a_dial_that_a_reset_overtakes_is_over(emulator: Running, receiver: Receiver) -> None:
+    may_answer = threading.Event()
+    receiver.answers["/api/ussd/session"] = lambda _got: (may_answer.wait(10), (200, "CON late"))[1]
+    told: list[dict[str, Any]] = []
+    url = f"{emulator.url}/control/phones/{ME}/ussd"
+    dialling = threading.Thread(target=lambda: told.append(requests.post(url, json={"code": CODE}, timeout=20).json()))
+    dialling.start()
+    receiver.wait("/api/ussd/session")
+    requests.post(f"{emulator.url}/control/reset", timeout=5)
+    may_answer.set()
+    dialling.join(10)
+    assert (told[0]["open"], told[0]["why"]) == (False, "all was reset meanwhile")
+
+
+@pytest.mark.slow
+def test_more_airtime_than_is_kept_is_all_sent(emulator: Running, receiver: Receiver) -> None:
+    receiver.answers["/api/airtime/validation"] = (200, '{"status":"Validated"}')
+    emulator.control.settings(balance="KES 1000000")
+    recipients = [
+        {"phoneNumber": f"+{code}7110000{number:02}", "amount": "KES 10"} for code in (254, 256) for number in range(11, 100)
+    ] * 30
+    form = {"username": "s", "recipients": json.dumps(recipients)}
+    answer = requests.post(f"{emulator.url}/version1/airtime/send", data=form, headers={"apiKey": "k"}, timeout=60).json()
+    assert answer["numSent"] == len(recipients) > 5000
+    receiver.wait("/api/airtime/status", len(recipients), seconds=120)
+    assert {json.loads(got.body)["status"] for got in receiver.at("/api/airtime/status")} == {"Success"}

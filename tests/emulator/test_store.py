@@ -181,3 +181,21 @@ def test_a_full_disk_is_said_once_and_once_when_it_has_room(tmp_path: Path, capl
 def test_a_taken_port_is_passed_over(emulator: Running) -> None:
     taken = int(emulator.url.rpartition(":")[2])
     assert first_free("127.0.0.1", taken) > taken
+
+
+def test_a_session_that_a_restart_cuts_is_over_and_told_of(tmp_path: Path, emulator: Running, receiver: Receiver) -> None:
+    path = tmp_path / "emulator.json"
+    may_answer = threading.Event()
+    receiver.answers["/api/ussd/session"] = lambda _got: (may_answer.wait(10), (200, "CON late"))[1]
+    with kept(path, receiver.url) as (control, _):
+        url = f"{control.url}/control/phones/{ME}/ussd"
+        dialling = threading.Thread(target=lambda: requests.post(url, json={"code": "*384*1234#"}, timeout=20))
+        dialling.start()
+        receiver.wait("/api/ussd/session")
+    may_answer.set()
+    dialling.join(20)
+    with kept(path, receiver.url) as (control, _):
+        shown = control.phone(ME)["ussd"]
+        assert (shown["open"], shown["status"]) == (False, "Incomplete")
+        assert "the emulator was stopped" in shown["why"]
+        assert b"status=Incomplete" in receiver.wait("/api/ussd/status")[-1].body

@@ -54,11 +54,11 @@ def test_ussd_as_json(emulator: Running, receiver: Receiver) -> None:
 
 
 def test_sms_shows_what_the_app_said(emulator: Running, receiver: Receiver) -> None:
-    done = run(emulator, "phone", "sms", "STOP", "--to", "12345", "--wait", "0.3")
+    done = run(emulator, "phone", "sms", "STOP", "--to", "12345", "--wait", "1.5")
     assert done.exit_code == 0
     assert done.output.splitlines() == ["+254711000000 > 12345: STOP", "your app answered 200"]
     receiver.answers["/api/sms/twoway"] = (400, "BAD")
-    done = run(emulator, "phone", "sms", "Hi", "--to", "12345", "--wait", "0.3")
+    done = run(emulator, "phone", "sms", "Hi", "--to", "12345", "--wait", "1.5")
     assert (done.exit_code, done.output.splitlines()[-1]) == (1, "your app answered 400")
 
 

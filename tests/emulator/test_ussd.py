@@ -8,7 +8,7 @@ from emulator.client import Answered
 from tests.emulator.conftest import Got, Receiver, Running
 
 ME = "+254711000017"
-AIRTEL = "+254733000017"
+AIRTEL = "+254711000018"
 CODE = "*384*1234#"
 PATH, END = "/api/ussd/session", "/api/ussd/status"
 BROKEN = "Connection problem or invalid MMI code"
@@ -86,6 +86,7 @@ def test_the_network_can_make_an_app_seem_slow(emulator: Running, receiver: Rece
 @pytest.mark.parametrize(("number", "idle_s"), [(ME, 30), (AIRTEL, 60)], ids=["safaricom", "airtel"])
 def test_a_silent_person_is_cut_off(emulator: Running, receiver: Receiver, number: str, idle_s: int) -> None:
     receiver.answers[PATH] = echo
+    emulator.control.settings(carriers={AIRTEL: "Airtel Kenya"})
     first = emulator.control.dial(number, CODE)
     emulator.control.clock(advance=idle_s - 1)
     assert emulator.control.phone(number)["ussd"]["open"]
@@ -110,6 +111,7 @@ def test_a_long_session_is_cut_off_however_much_is_typed(emulator: Running, rece
 @pytest.mark.parametrize(("number", "most"), [(ME, 160), (AIRTEL, 184)], ids=["safaricom", "airtel"])
 def test_a_long_screen_is_cut_and_explained(emulator: Running, receiver: Receiver, number: str, most: int) -> None:
     receiver.answers[PATH] = (200, "CON " + "x" * (most + 1))
+    emulator.control.settings(carriers={AIRTEL: "Airtel Kenya"})
     shown = emulator.control.dial(number, CODE)
     assert len(shown["screen"]) == most
     assert f"has {most + 1} characters" in shown["why"]

@@ -126,7 +126,7 @@ def test_an_emulator_s_port_in_use_is_said_and_the_next_is_taken(dev: Dev) -> No
 )
 def test_without_the_emulator_only_the_app_runs(dev: Dev, options: list[str], settings: dict[str, str]) -> None:
     dev.start(*options, **settings)
-    time.sleep(0.5)
+    time.sleep(2)
     assert set(dev.children) == {"web"}
     assert "Phone" not in dev.log.read_text()
 

@@ -65,6 +65,8 @@ class Watched:
 def watched(browser: Browser, both: Both) -> Iterator[Watched]:
     watched = Watched(browser, both)
     yield watched
+    # What fails inside of its polling is told there, not in the console.
+    assert watched.page.locator("#stale").is_hidden()
     watched.context.close()
     assert watched.said == []
     assert watched.strangers == []
@@ -269,6 +271,7 @@ def test_it_says_so_when_the_emulator_is_gone(browser: Browser, both: Both) -> N
 
 
 HOSTILE = [
+    "Hello\nstatus\nto",
     '<img src=x onerror="console.log(1)">',
     "<script>console.log(2)</script>",
     "\"'><svg/onload=console.log(3)>",
