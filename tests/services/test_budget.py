@@ -1,4 +1,6 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import pytest
 
@@ -44,3 +46,11 @@ def test_a_program_that_hangs_takes_no_more_than_its_places() -> None:
 def test_places_come_back_when_the_work_ends() -> None:
     budget = Budget(2)
     assert [budget.run("a", lambda: 1) for _ in range(3 * PLACES)] == [1] * 3 * PLACES
+
+
+def test_a_program_that_is_busy_but_answers_is_waited_for() -> None:
+    budget = Budget(5)
+    # Three rounds of all places: the last ones wait for longer than for a program that answers nobody.
+    with ThreadPoolExecutor(3 * PLACES) as people:
+        answers = [people.submit(budget.run, "busy", lambda: sleep(0.2)) for _ in range(3 * PLACES)]
+        assert [answer.result() for answer in answers] == [None] * 3 * PLACES
