@@ -99,9 +99,9 @@ def _wire(world: World, kind: str, fields: dict[str, Any]) -> tuple[str, dict[st
     return body, {"Content-Type": media, "User-Agent": row.user_agent}
 
 
-def explain(world: World, explanation: str, kind: str, phone: str, answer: str = "") -> None:
+def explain(world: World, explanation: str, kind: str, phone: str) -> None:
     """Write to the log why something went as it did, apart from any request."""
-    world.log.add(world.now_iso(), "out", "", "", explanation=explanation, kind=kind, phone=phone, answer=answer)
+    world.log.add(world.now_iso(), "out", "", "", explanation=explanation, kind=kind, phone=phone)
 
 
 def not_whole(said: Said) -> str:

@@ -17,6 +17,7 @@ PRICE = Decimal("0.8000")
 DEFAULT_SENDER = "AFRICASTKNG"
 SENT, QUEUED = 101, 102
 MOST_FETCHED = 100
+NOT_ARRIVED = ("Failed", "Rejected")
 STOP_WORDS, START_WORDS = ("stop", "unsubscribe", "end"), ("start", "unstop")
 
 
@@ -58,6 +59,7 @@ def _send_one(
     message = Message(
         new_id(SMS), "in", number, sender, number, text, world.now(), "Sent", money(price) if price else "0", link_id or None
     )  # fmt: skip
+    message.is_on_phone = False
     world.phone(number)
     status, reason = _fate(world, number, sender, is_premium, link_id, keyword)
     keep(world.state.messages, message.id, message)
@@ -125,10 +127,11 @@ def _plan(world: World, message: Message, status: str, reason: str, is_premium: 
 
 
 def deliver(world: World, message_id: str, status: str) -> None:
-    """Let a message that was sent be on its phone, or not, as its report says."""
+    """Let a message that was sent arrive on its phone, unless its report says that it did not."""
     with world.changing() as state:
         if message := state.messages.get(message_id):
             message.status = status or "Sent"
+            message.is_on_phone = status not in NOT_ARRIVED
 
 
 def _report(world: World, message: Message, status: str, reason: str, is_premium: bool) -> dict[str, Any]:

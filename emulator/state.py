@@ -38,6 +38,8 @@ class Message:
     link_id: str | None = None
     is_read: bool = False
     channel: str = "sms"
+    # One that is on its way, or never arrives, is on no screen.
+    is_on_phone: bool = True
 
 
 @dataclass

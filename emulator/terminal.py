@@ -96,7 +96,7 @@ def sms(control: Control, text: str, to: str, number: str, link_id: str | None, 
     got: list[dict[str, Any]] = []
     while not got and time.monotonic() < ends:
         time.sleep(POLL_S)
-        got = [one for one in control.messages(number) if one["direction"] == "in" and one["id"] not in known]
+        got = [one for one in control.messages(number) if one["direction"] == "in" and one["on_phone"] and one["id"] not in known]
     for message in got:
         say(f"{number} < {message['from']}: {message['text']}")
     entries = [entry for entry in control.log(last) if entry["kind"] == "sms.incoming_message" and entry["phone"] == number]

@@ -182,7 +182,7 @@ def _lines(world: World, numbers: list[str]) -> list[dict[str, Any]]:
     state = world.state
     legs = [leg for call in state.calls.values() if call.is_open for leg in call.legs]
     ringing, active = ({leg.number for leg in legs if leg.state == wanted} for wanted in ("ringing", "active"))
-    unread = Counter(one.phone for one in state.messages.values() if not one.is_read)
+    unread = Counter(one.phone for one in state.messages.values() if one.is_on_phone and not one.is_read)
     asked = {one.phone for one in state.transactions.values() if one.status == "PendingConfirmation"}
     in_session = {one.phone for one in state.sessions.values() if one.is_open}
     return [
@@ -236,4 +236,5 @@ def shown_message(message: Message) -> dict[str, Any]:
         "link_id": message.link_id,
         "channel": message.channel,
         "is_read": message.is_read,
+        "on_phone": message.is_on_phone,
     }

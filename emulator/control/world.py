@@ -38,7 +38,7 @@ def latest() -> Response:
     wait_s = min(amount_of(request.args.get("wait", "0"), "wait", 0, 10**6), MOST_WAIT_S)
 
     def found() -> Message | None:
-        got = [one for one in world.state.messages.values() if one.direction == "in" and number in ("", one.phone)]
+        got = [one for one in world.state.messages.values() if one.direction == "in" and one.is_on_phone and number in ("", one.phone)]
         return got[-1] if got else None
 
     world.wait_for(lambda: found() is not None, wait_s)

@@ -66,7 +66,7 @@ export function messagesView(phone) {
   }
 
   function update(detail) {
-    const messages = detail.messages || [];
+    const messages = (detail.messages || []).filter((message) => message.on_phone);
     const shownOnes = chosen === null ? messages : messages.filter((message) => other(message) === chosen);
     const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 30;
     threads(messages);

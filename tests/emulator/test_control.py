@@ -184,6 +184,7 @@ def test_two_phones_see_each_their_own(emulator: Running) -> None:
     order = {"username": "s", "to": ME, "message": "<b>Hello</b>"}
     requests.post(f"{emulator.url}/version1/messaging", data=order, headers={"apiKey": "k"}, timeout=5)
     emulator.control.ask("POST", "/phones", {"number": YOU})
+    assert emulator.control.latest(ME, wait=5)
     phones = {one["number"]: one["unread"] for one in emulator.control.ask("GET", "/phones")["phones"]}
     assert phones == {ME: 1, YOU: 0}
     emulator.control.ask("POST", f"/phones/{ME}/messages/read")

@@ -220,3 +220,13 @@ def test_magic_numbers_decide_reports(emulator: Running, receiver: Receiver, las
     emulator.control.clock(advance=100)
     assert statuses(receiver) == told
     assert len({got.body for got in receiver.at(REPORTS)}) <= 1
+
+
+@pytest.mark.parametrize(("last", "arrives"), [("001", True), ("002", False), ("003", False), ("005", True), ("006", True)])
+def test_what_was_not_delivered_is_on_no_phone(emulator: Running, receiver: Receiver, last: str, arrives: bool) -> None:
+    number = f"+254711000{last}"
+    send(emulator, to=number)
+    emulator.control.clock(advance=10)
+    assert [message["on_phone"] for message in emulator.control.messages(number)] == [arrives]
+    assert emulator.control.phone(number)["unread"] == int(arrives)
+    assert (emulator.control.latest(number, wait=0) is not None) is arrives
