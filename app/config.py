@@ -5,11 +5,13 @@ import os
 import secrets
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from dotenv import dotenv_values
 from environs import EnvValidationError, FileAwareEnv
 from marshmallow import ValidationError
 
@@ -19,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"
 # A shorter one might be part of any word.
 SHORTEST_SECRET = 6
+# The name is prometheus_client's own.
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 # Only in emulator mode, where nothing leaves the machine.
 EMULATOR_DEFAULTS = {
     "at_username": "sandbox",
@@ -87,6 +91,9 @@ class Settings:
         "enforce", parse.one_of("off", "warn", "enforce"), "off, warn (mark and log) or enforce (refuse); live takes only enforce"
     )
     invoke_token: str = setting("", parse.text, "secret of invoke addresses (?token= or Bearer), which live needs", secret=True)
+    dashboard_password: str = setting(
+        "", parse.text, "password of the dashboard, for whoever is not at this machine; live needs one", secret=True
+    )
     spend_enabled: bool = setting(True, parse.yes_no, "0 stops every call that costs something; callbacks go on")
     spend_currency: str = setting("KES", parse.currency, "currency of the caps")
     spend_cap_daily: Decimal | None = setting(None, parse.money, "most airtime and checkouts of one UTC day, in SPEND_CURRENCY")
@@ -104,6 +111,23 @@ class Settings:
         "", parse.one_of("ledger", "fields"), "ledger: only what this app sent is validated (default live); fields: any complete request"
     )
     twoway_require_link_id: bool = setting(False, parse.yes_no, "1 refuses incoming messages without linkId")
+    twoway_auto_reply: bool | None = setting(
+        None, parse.yes_no, "1 answers each incoming message with what it said (default in emulator mode), 0 does not"
+    )
+    webhooks_allow_private: bool = setting(False, parse.yes_no, "1 lets webhooks reach http:// and private addresses (development only)")
+    webhook_signature_header: str = setting("X-Pokea-Signature", parse.header_name, "header of the second signature of webhooks")
+    broker_url: str = setting(
+        "",
+        parse.broker_url,
+        "amqp://… (RabbitMQ) or redis://… to share work between machines; unset: flask worker takes it from the database",
+        secret=True,
+    )
+    retention_days: int | None = setting(
+        None, parse.whole(0, 36_500), "days that callbacks and deliveries are kept; 0 keeps all (default live), else 7"
+    )
+    campaign_rate: float = setting(10.0, parse.per_second, "recipients a second that a campaign goes to")
+    alert_url: str = setting("", parse.web_address, "where alerts are posted, as webhooks", secret=True)
+    alert_balance_below: Decimal | None = setting(None, parse.money, "raise an alert when the account holds less")
     log_format: str = setting("text", parse.one_of("text", "json"), "text or json")
     log_payloads: bool = setting(False, parse.yes_no, "1 writes whole payloads to the log, numbers included, secrets never")
     privacy: bool = setting(False, parse.yes_no, "1 masks numbers in lists, exports and copies")
@@ -111,6 +135,9 @@ class Settings:
     voice_app_url: str = setting("", parse.web_address, "your own voice program, for numbers that flows/ does not name")
     app_budget_s: float = setting(6.0, parse.seconds(0.1, 9), "seconds that a menu, flow or program of yours has for its answer")
     instance_dir: Path = INSTANCE
+    fixtures_dir: Path = ROOT / "tests" / "fixtures" / "events"
+    # {name: where its value came from} of what was given, for a person to see
+    sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         mode = self.at_mode or derive_mode(self.at_username, self.at_api_key)
@@ -122,6 +149,10 @@ class Settings:
             derived["database_url"] = f"sqlite:///{ROOT / path}"
         if not self.airtime_validation:
             derived["airtime_validation"] = "ledger" if mode == "live" else "fields"
+        if self.twoway_auto_reply is None:
+            derived["twoway_auto_reply"] = mode == "emulator"
+        if self.retention_days is None:
+            derived["retention_days"] = 0 if mode == "live" else 7
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -161,7 +192,9 @@ def load_settings(env_file: Path | None = ROOT / ".env") -> Settings:
     Raises CannotStart, whose text lists every wrong setting with what would be right.
     """
     env = _reader(env_file)
+    in_file = dotenv_values(env_file) if env_file else {}
     values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for name, entry in [("WEBHOOK_BASE_URL", _entry("public_url")), *((one.name.upper(), one) for one in declared())]:
         try:
@@ -170,9 +203,9 @@ def load_settings(env_file: Path | None = ROOT / ".env") -> Settings:
             wrong[name] = str(unreadable)
             continue
         if value is not None:
-            values[entry.name] = value
+            values[entry.name], sources[entry.name] = value, _source(name, entry.name, in_file)
     wrong |= _sealed(env)
-    settings = Settings(**values)
+    settings = Settings(**values, sources=sources)
     wrong |= {name: reason for name, reason in contradictions(settings).items() if name not in wrong}
     if wrong:
         raise CannotStart(_report(wrong))
@@ -267,9 +300,20 @@ def child_environment(**unless_set: str) -> dict[str, str]:
     return {**os.environ, **wanted}
 
 
-def no_color() -> bool:
-    """Whether the person asked for output without colour (no-color.org)."""
-    return bool(os.environ.get("NO_COLOR"))
+def share_metrics(settings: Settings) -> Path:
+    """Let every process of this app count into one folder, and return it; PROMETHEUS_MULTIPROC_DIR names another.
+
+    One database is one app: the folder lies beside its SQLite file, else in the instance folder.
+    """
+    beside = Path(settings.database_url.removeprefix("sqlite:///")).parent if settings.uses_sqlite else settings.instance_dir
+    folder = beside / f"metrics-{sha256(settings.database_url.encode()).hexdigest()[:8]}"
+    return Path(os.environ.setdefault(_METRICS, str(folder)))
+
+
+def metrics_folder() -> Path | None:
+    """Return the folder that processes count into together, None where this one counts for itself."""
+    folder = os.environ.get(_METRICS)
+    return Path(folder) if folder else None
 
 
 def _entry(name: str) -> Any:
@@ -282,6 +326,16 @@ def _reader(env_file: Path | None) -> FileAwareEnv:
         env.read_env(env_file, recurse=False)
     env.add_parser("setting", _parse_setting)
     return env
+
+
+def _source(name: str, setting_name: str, in_file: dict[str, str | None]) -> str:
+    """Return where a setting's text came from. Flask copies .env into the environment: what is the same there came from the file."""
+    named_file = f"{name}_FILE"
+    spelled = named_file if os.environ.get(named_file) or in_file.get(named_file) else name
+    where = ".env" if os.environ.get(spelled) in (None, in_file.get(spelled)) else "environment"
+    if spelled == named_file:
+        return f"file ({named_file} in {where})"
+    return where if name == setting_name.upper() else f"{where} ({name})"
 
 
 def _parse_setting(raw: str, entry: Any) -> object:

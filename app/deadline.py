@@ -10,12 +10,13 @@ _thread = threading.local()
 
 @contextmanager
 def within(patience_s: float) -> Iterator[None]:
-    """Give the block so many seconds of waiting in all."""
+    """Give the block so many seconds of waiting in all; a block within another has seconds of its own."""
+    outer = getattr(_thread, "ends", None), getattr(_thread, "patience_s", 0.0)
     _thread.ends, _thread.patience_s = monotonic() + patience_s, patience_s
     try:
         yield
     finally:
-        _thread.ends = None
+        _thread.ends, _thread.patience_s = outer
 
 
 def remaining_s() -> float | None:

@@ -5,10 +5,14 @@ import logging
 from typing import Any
 
 from flask import Flask, request
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 logger = logging.getLogger(__name__)
+# What SQLAlchemy raises when the database is away, or too busy.
+OUT_OF_REACH = (InterfaceError, OperationalError, PoolTimeout)
 
 
 class GatewayError(Exception):
@@ -96,6 +100,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(ClientDisconnected, _too_slow)
+    for out_of_reach in OUT_OF_REACH:
+        app.register_error_handler(out_of_reach, _database_away)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -115,6 +121,19 @@ def _http_error(error: HTTPException) -> Response:
     return error_response(error.code or 500, error.description or error.name)
 
 
+def logged_unexpected(error: Exception) -> None:
+    """Log an error of ours, or of the database, that a caller is told of in general words."""
+    if isinstance(error, OUT_OF_REACH):
+        logger.error("the database did not answer at %s %s: %s", request.method, request.path, first_line(error))
+    else:
+        logger.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
+
+
+def _database_away(error: Exception) -> Response:
+    logged_unexpected(error)
+    return error_response(503, "The database does not answer in time. Try again.", retry_after_s=5)
+
+
 def _unexpected(error: Exception) -> Response:
-    logger.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
+    logged_unexpected(error)
     return error_response(500, "Something went wrong here, not in your request. The log says what.")

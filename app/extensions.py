@@ -25,9 +25,10 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate(directory=str(ROOT / "migrations"), render_as_batch=True)
 # As many connections as the web process has threads.
-POOL = {"pool_size": 32, "max_overflow": 8, "pool_timeout": 2, "pool_use_lifo": True}
+POOL = {"pool_size": 32, "max_overflow": 8, "pool_timeout": 2, "pool_use_lifo": True, "hide_parameters": True}
 # On PostgreSQL callbacks have connections of their own (app/postgres.py): 24 + 8 a process, of the server's usual 100.
-POSTGRES_POOL = {"pool_size": 4, "max_overflow": 4}
+# Each is tried before use: after a restart of the server those from before it would fail a write each.
+POSTGRES_POOL = {"pool_size": 4, "max_overflow": 4, "pool_pre_ping": True}
 # Two seconds are the least that libpq takes to connect. A peer that is gone without a word is noticed.
 POSTGRES = {"connect_timeout": 2, "application_name": "pokea", "keepalives_idle": 30, "tcp_user_timeout": 5000}
 # Seconds that a write may wait where nobody is on the line; who answers a person waits less.

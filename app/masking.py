@@ -64,13 +64,25 @@ def raw(text: str) -> str:
 def everything(value: Any) -> Any:
     """Return any value with every phone number in it masked."""
     if isinstance(value, dict):
-        return {name: everything(entry) for name, entry in value.items()}
+        return _each_named({name: everything(entry) for name, entry in value.items()})
     if isinstance(value, list):
         return [everything(entry) for entry in value]
     if isinstance(value, bool) or not isinstance(value, str | int):
         return value
     masked = numbers_in(str(value))
     return value if masked == str(value) else masked
+
+
+def _each_named(values: dict) -> dict:
+    """Return the entries under names that show no number; those that end alike stay apart."""
+    shown: dict = {}
+    for name, entry in values.items():
+        wanted = number(name) if isinstance(name, str) and _NUMBER.fullmatch(name) else name
+        alike = 1
+        while (spelled := wanted if alike == 1 else f"{wanted} ({alike})") in shown:
+            alike += 1
+        shown[spelled] = entry
+    return shown
 
 
 def _shown(kind: str, name: str, value: Any, secret_places: Iterable[int], hide_numbers: bool) -> Any:

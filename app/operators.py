@@ -39,8 +39,6 @@ BY_CODE = {
         "65502": Operator("Telkom", "ZA"),
     "65507": Operator("CellC", "ZA"), "65510": Operator("MTN", "ZA"),
 }  # fmt: skip
-# What the sandbox sends instead of an operator.
-SANDBOX_CODE = "99999"
 
 _DIGITS = {
     ("254", "KE"): {

@@ -69,6 +69,24 @@ def seconds(least: float, most: float) -> Parse:
     return parse
 
 
+def per_second(raw: str) -> float:
+    """Return how many a second, from one in a hundred seconds to a thousand a second."""
+    try:
+        value = float(raw)
+    except ValueError:
+        value = 0.0
+    if not 0.01 <= value <= 1000:
+        raise ValueError(f"'{raw}' is not a number from 0.01 to 1000, as 10")
+    return value
+
+
+def broker_url(raw: str) -> str:
+    """Return the address of RabbitMQ or Redis."""
+    if not raw.startswith(("amqp://", "amqps://", "redis://", "rediss://")) or len(raw.partition("://")[2]) == 0:
+        raise ValueError(f"'{raw}' is not a broker that works here: amqp://user:password@host:5672// or redis://host:6379/0")
+    return raw
+
+
 def money(raw: str) -> Decimal:
     """Return an amount of money, 0 included."""
     if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,2})?", raw, re.ASCII):

@@ -30,6 +30,8 @@ MOST_TOGETHER = 64
 OWN_FAULT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, ValueError, OverflowError)
 # Execution option of an engine whose transactions lock at their start.
 WRITES = "pokea_writes"
+# The name of the function that makes capitals small ones: SQLite's own lower() knows A to Z only.
+CASEFOLD = "pokea_casefold"
 
 
 def prepare(engine: Engine) -> None:
@@ -42,6 +44,11 @@ def _on_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours to say
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function(CASEFOLD, 1, _casefold, deterministic=True)
+
+
+def _casefold(text: str | None) -> str | None:
+    return text and text.casefold()
 
 
 def _on_begin(connection: Connection) -> None:

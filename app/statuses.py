@@ -133,9 +133,23 @@ STATUSES: dict[str, dict[str, Meaning]] = {
         "UNSPECIFIED": Meaning(None, "The network gave no reason.", "Call again; ask Africa's Talking if it stays so."),
     },
 }
+# Words of each family that say: it did not work.
+_FAILURES = {
+    "delivery": {"failed", "rejected", "expired", "absentsubscriber"},
+    "airtime": {"failed"},
+    "payments": {"failed", "cancelled", "invalidrequest", "notsupported"},
+    "sim_swap": {"unsupportedphonenumber", "insufficientbalance", "invalidrequest", "internalerror", "failed"},
+    "ussd": {"failed", "incomplete"},
+    "hangup": {word.lower() for word in STATUSES["hangup"]} - {"normal_clearing", "originator_cancel", "lose_race"},
+}
 _BY_WORD = {family: {word.lower(): meaning for word, meaning in words.items()} for family, words in STATUSES.items()}
 
 
 def meaning_of(family: str, word: object) -> Meaning | None:
     """Return what a word of one family means, None for a word that is not in the table. family: a key of STATUSES."""
     return _BY_WORD[family].get(str(word).strip().lower())
+
+
+def is_failure(family: str, word: object) -> bool:
+    """Whether a word of a callback says that something did not work. family: delivery, airtime, payments, sim_swap, ussd or hangup."""
+    return str(word).strip().lower() in _FAILURES[family]

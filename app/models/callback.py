@@ -54,9 +54,25 @@ class Callback(db.Model):  # type: ignore[name-defined]
     repeats: Mapped[int] = mapped_column(default=0)
     repeated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     repeated_from: Mapped[str | None] = mapped_column(Text)
+    # None where it was posted to us; pulled (fetched from Africa's Talking) or replay
+    via: Mapped[str | None] = mapped_column(Text)
+    # The callback that this one is a replay of, and whether it has effects as a new one would
+    replay_of: Mapped[str | None] = mapped_column(Text)
+    has_effects: Mapped[bool] = mapped_column(default=True)
+    # When the worker is to look at it; None: done, or given up where there is an error
+    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    tries: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None] = mapped_column(Text)
+    # Kept however old it is
+    pinned_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     __table_args__ = (
         Index("callbacks_slot", slot, unique=True),
+        Index("callbacks_due", due_at, id, sqlite_where=due_at.is_not(None), postgresql_where=due_at.is_not(None)),
+        Index("callbacks_refused", id, sqlite_where=state == "refused", postgresql_where=state == "refused"),
+        Index("callbacks_differing", id, sqlite_where=state == "differing", postgresql_where=state == "differing"),
+        Index("callbacks_failed", id, sqlite_where=last_error.is_not(None), postgresql_where=last_error.is_not(None)),
+        Index("callbacks_replay_of", replay_of, sqlite_where=replay_of.is_not(None), postgresql_where=replay_of.is_not(None)),
         Index("callbacks_phone", phone, id, sqlite_where=phone.is_not(None), postgresql_where=phone.is_not(None)),
         Index("callbacks_reference", reference, sqlite_where=reference.is_not(None), postgresql_where=reference.is_not(None)),
     )

@@ -230,24 +230,29 @@ KINDS: dict[str, Kind] = {
         {"id": "ATXid_8b0e7153bf7c3706d85c524e44006655", "status": "Success", "phoneNumber": "+254711000017",
             "networkCode": "63902", "retryCount": "0"},
         identity=("id", "status", "retryCount"), named_by=("id",), reference=("id",),
+        facts=("status", "failureReason"), ends_in=("status", "delivery"),
     ),
     "sms.incoming_message": Kind(
         IncomingMessage(), "a message to your short code or number", "SMS › Incoming Messages URL",
         {"date": "2026-03-04 10:30:00", "from": "+254711000017", "id": "ec9adc86-51d5-4bc8-8eb0-f89fc43c5fa5",
             "linkId": "ATUid_ebc267b0bc8d3b1939a9b4ddbe45cf64", "text": "Hello, I need help", "to": "12345", "networkCode": "63902"},
         identity=("id",), named_by=("id",), phone=("from",), reference=("id",),
+        facts=("to", "text"),
     ),
     "sms.opt_out": Kind(
         OptOut(), "a person wants no more bulk messages from a sender", "SMS › Opt-out URL",
-        {"senderId": "MyBrand", "phoneNumber": "+254711000017"},
+        {"senderId": "MyBrand", "phoneNumber": "+254711000017"}, undone_by="sms.incoming_message",
+        facts=("senderId",),
     ),
     "sms.subscription": Kind(
         Subscription(), "a person subscribed to a keyword, or left it", "SMS › Subscription URL",
         {"phoneNumber": "+254711000017", "shortCode": "12345", "keyword": "NEWS", "updateType": "addition"},
+        facts=("updateType", "shortCode", "keyword"),
     ),
     "voice.instructions": Kind(
         CallInstructions(), "a call asks what to do next", "Voice › Call Instructions URL", _CALL_SAMPLE,
         phone=("callerNumber",), reference=("sessionId",), refused=answers.SORRY_XML, is_interactive=True, is_each_new=True,
+        facts=("callSessionState", "dtmfDigits"),
     ),
     "voice.event": Kind(
         CallEvent(), "a call changed its state or ended", "Voice › Event Notification URL",
@@ -256,12 +261,14 @@ KINDS: dict[str, Kind] = {
         identity=("sessionId", "eventType", "callSessionState", "isActive", "status", "callTransferState",
             "hangupCause"), named_by=("sessionId",),
         phone=("callerNumber", "phoneNumber"), reference=("sessionId",), refused=answers.OK,
+        facts=("callSessionState", "hangupCause", "durationInSeconds"), ends_in=("hangupCause", "hangup"),
     ),
     "voice.recording": Kind(
         Recording(), "a recording of a call is ready, as other gateways post it", "Voice › other spelling",
         {"sessionId": "ATVoice_a1b2c3d4e5f6", "phoneNumber": "+254711000017",
             "recordingUrl": "https://voice.africastalking.com/recordings/a1b2c3d4e5f6.mp3", "duration": "420", "status": "completed"},
         identity=("sessionId", "phoneNumber", "status", "recordingUrl"), named_by=("sessionId",), reference=("sessionId",),
+        facts=("status", "duration"),
     ),
     "airtime.validation": Kind(
         AirtimeValidation(), "asks whether airtime that is about to be sent is yours", "Airtime › Validation URL",
@@ -269,12 +276,14 @@ KINDS: dict[str, Kind] = {
             "sourceIpAddress": "127.12.32.24", "currencyCode": "KES", "amount": 500.0},
         identity=("transactionId",), named_by=("transactionId",), reference=("transactionId",),
         refused=answers.FAILED, differing=answers.FAILED, is_interactive=True, sends_json=True,
+        facts=("currencyCode", "amount"),
     ),
     "airtime.status": Kind(
         AirtimeStatus(), "tells what became of airtime that was sent", "Airtime › Status Callback URL",
         {"phoneNumber": "+254711000017", "description": "Airtime Delivered Successfully", "status": "Success",
             "requestId": "ATQid_5971f1bba10ef43a9e7516072cb95eb9", "discount": "KES 0.6000", "value": "KES 100.0000"},
         identity=("requestId", "phoneNumber", "status"), named_by=("requestId",), reference=("requestId",), sends_json=True,
+        facts=("status", "value"), ends_in=("status", "airtime"),
     ),
     "sim_swap.status": Kind(
         SimSwapStatus(), "tells when a number's SIM card was last swapped", "SIM swap › Status Callback URL",
@@ -282,6 +291,7 @@ KINDS: dict[str, Kind] = {
             "requestId": "ATSwpid_349f28ca442f72d781f7169b32dac094", "transactionId": "738e202b-ea2f-43e5-b451-0e401d83c4a2"},
         identity=("requestId", "transactionId", "status"), named_by=("requestId", "transactionId"), reference=("requestId",
             "transactionId"), sends_json=True,
+        facts=("status", "lastSimSwapDate"), ends_in=("status", "sim_swap"),
     ),
     "ussd.session": Kind(
         UssdHop(), "a person dialled your code, or answered a screen", "USSD › Session Callback URL",
@@ -289,6 +299,7 @@ KINDS: dict[str, Kind] = {
             "sessionId": "ATUid_48fa91200314bd807d4b6ab0553854ed", "networkCode": "63902"},
         identity=("sessionId",
             "text"), named_by=("sessionId",), reference=("sessionId",), refused=answers.SORRY_END, is_interactive=True, answers_afresh=True,
+        facts=("serviceCode", "text"),
     ),
     "ussd.session_end": Kind(
         UssdEnd(), "tells how a USSD session ended", "USSD › Status Notification URL",
@@ -296,6 +307,7 @@ KINDS: dict[str, Kind] = {
             "networkCode": "63902", "phoneNumber": "+254711000017", "status": "Success", "cost": "KES 0.00",
             "durationInMillis": "9000", "hopsCount": "2", "input": "2", "lastAppResponse": "END Your phone number is +254711000017"},
         identity=("sessionId",), named_by=("sessionId",), reference=("sessionId",),
+        facts=("status", "hopsCount"), ends_in=("status", "ussd"),
     ),
     "payments.notification": Kind(
         PaymentNotification(), "tells what became of a payment", "Payments › Notification URL",
@@ -306,6 +318,7 @@ KINDS: dict[str, Kind] = {
             "requestMetadata": {"item": "Vanilla Latte"}, "transactionDate": "2026-03-04 10:30:00"},
         identity=("transactionId", "status"), named_by=("transactionId",), phone=("phoneNumber", "source",
             "destination"), reference=("transactionId",), sends_json=True,
+        facts=("status", "value"), ends_in=("status", "payments"),
     ),
     "payments.validation": Kind(
         PaymentValidation(), "asks whether a payment that is about to happen is expected", "Payments › Validation URL",
@@ -313,5 +326,6 @@ KINDS: dict[str, Kind] = {
             "sourceIpAddress": "127.12.32.24", "currencyCode": "KES", "amount": 375.0, "metadata": {"order": "1042"}},
         identity=("transactionId",), named_by=("transactionId",), reference=("transactionId",),
         refused=answers.FAILED, differing=answers.FAILED, is_interactive=True, sends_json=True,
+        facts=("currencyCode", "amount"),
     ),
 }  # fmt: skip

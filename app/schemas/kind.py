@@ -52,9 +52,15 @@ class Kind:
     is_interactive: bool = False
     # A repeat is answered with what is computed now, not with what is stored
     answers_afresh: bool = False
+    # Another kind that may take back what this one says, "" for none: one of that kind in between, and the same again is no repeat
+    undone_by: str = ""
     # Never a repeat
     is_each_new: bool = False
     sends_json: bool = False
+    # Fields that tell it in one line
+    facts: tuple[str, ...] = ()
+    # The field whose word says how something ended, and its family in app/statuses.py
+    ends_in: tuple[str, str] | None = None
 
     @property
     def patience_s(self) -> float:
