@@ -125,6 +125,10 @@ class Client:
         order = {"productName": product, "phoneNumber": phone, "currencyCode": currency, "amount": float(amount), "metadata": metadata}
         return _Payments(self._line).checkout(order)
 
+    def fetch_messages(self, last_received_id: int) -> Reply:
+        """Ask for the messages that came in after one, oldest first, a page of them. last_received_id: 0 for all."""
+        return _Sms(self._line).fetch_messages(last_received_id)
+
     def account(self) -> Reply:
         """Ask for the account's balance."""
         return _Application(self._line).fetch_application_data()

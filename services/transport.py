@@ -8,7 +8,7 @@ import io
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,12 +52,29 @@ class Reply:
     retry_after: str | None = None
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """An HTTP answer as it came. is_cut: there was more of the body."""
+
+    status: int
+    raw: bytes
+    is_cut: bool
+    retry_after: str | None
+    content_type: str = ""
+
+
+class PrivateAddress(Exception):
+    """A name leads only to addresses that must not be reached."""
+
+
 class _Exchange(threading.local):
     """What this thread's exchange has come to."""
 
     ends: float = 0.0
     has_sent: bool = False
     most_rest_s: float = MOST_REST_S
+    connect_s: float = MOST_CONNECT_S
+    may_reach: Callable[[str], bool] | None = None
 
 
 _exchange = _Exchange()
@@ -119,7 +136,7 @@ class _Timed:
         host: str = self._dns_host
         error: Exception = NewConnectionError(self, "its name has no address")  # type: ignore[arg-type]
         for address in self._addresses(host):
-            self._dns_host, self.timeout = address, min(MOST_CONNECT_S, _left_s())
+            self._dns_host, self.timeout = address, min(_exchange.connect_s, _left_s())
             try:
                 return super()._new_conn()  # type: ignore[misc]
             except (NewConnectionError, ConnectTimeoutError) as failed:
@@ -138,7 +155,11 @@ class _Timed:
             raise ConnectTimeoutError(self, "no address in time") from failed
         if isinstance(addresses, OSError | UnicodeError):
             raise NameResolutionError(host, self, addresses) from addresses  # type: ignore[arg-type]
-        return list(dict.fromkeys(str(one[4][0]) for one in addresses))
+        known = list(dict.fromkeys(str(one[4][0]) for one in addresses))
+        allowed = known if _exchange.may_reach is None else [address for address in known if _exchange.may_reach(address)]
+        if known and not allowed:
+            raise PrivateAddress(f"that address is private ({known[0]})")
+        return allowed
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None and monotonic() - self._used_at > _exchange.most_rest_s:
@@ -174,10 +195,20 @@ class Transport:
     """The connections of one process."""
 
     def __init__(
-        self, timeout_s: float, ca_file: str | None = None, most_rest_s: float = MOST_REST_S, most_bytes: int = MOST_ANSWER_BYTES
+        self,
+        timeout_s: float,
+        ca_file: str | None = None,
+        most_rest_s: float = MOST_REST_S,
+        most_bytes: int = MOST_ANSWER_BYTES,
+        connect_s: float = MOST_CONNECT_S,
+        may_reach: Callable[[str], bool] | None = None,
     ) -> None:
-        """timeout_s: for one exchange in all. ca_file: authorities to trust besides the machine's and the usual ones."""
+        """timeout_s: for one exchange in all. ca_file: authorities to trust besides the machine's and the usual ones.
+
+        may_reach: asked about each address just before it is connected to; None: all may be.
+        """
         self.timeout_s, self.most_rest_s, self.most_bytes = timeout_s, most_rest_s, most_bytes
+        self.connect_s, self._may_reach = connect_s, may_reach
         self._ca_file = ca_file
         self._plain = _pools({"http": _PlainPool})
 
@@ -195,37 +226,51 @@ class Transport:
 
         Raises NotReached where nothing was sent, NoAnswer where it was and no whole answer came within the deadline.
         """
-        _exchange.ends, _exchange.has_sent, _exchange.most_rest_s = monotonic() + self.timeout_s, False, self.most_rest_s
         headers = dict(headers)
         if isinstance(data, dict):
             data = urlencode(data)
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         if params:
             url = f"{url}?{urlencode(params)}"
+        fetched = self.fetch(method, url, headers, data, decodes=True)
+        if fetched.is_cut:
+            raise NoAnswer(f"the answer is longer than {self.most_bytes} bytes")
+        return Reply(fetched.status, _read(fetched.raw), fetched.retry_after)
+
+    def fetch(self, method: str, url: str, headers: Mapping[str, str], data: str | bytes | None, decodes: bool = False) -> Fetched:
+        """Make one request and return its answer as it came, of a long one the beginning.
+
+        decodes: undo the compression of the body. Raises NotReached and NoAnswer as exchange() does.
+        """
+        _exchange.ends, _exchange.has_sent, _exchange.most_rest_s = monotonic() + self.timeout_s, False, self.most_rest_s
+        _exchange.may_reach, _exchange.connect_s = self._may_reach, self.connect_s
         try:
-            return self._exchange(method, url, headers, data)
+            return self._fetch(method, url, headers, data, decodes)
         except Exception as error:  # what was sent decides, not what went wrong
             if _exchange.has_sent:
                 raise NoAnswer(self._what_was_seen(error)) from error
             raise NotReached(_why_not(error)) from error
 
-    def _exchange(self, method: str, url: str, headers: Mapping[str, str], data: str | None) -> Reply:
-        timeout = Timeout(connect=min(MOST_CONNECT_S, self.timeout_s), read=self.timeout_s)
+    def _fetch(self, method: str, url: str, headers: Mapping[str, str], data: str | bytes | None, decodes: bool) -> Fetched:
+        timeout = Timeout(connect=min(self.connect_s, self.timeout_s), read=self.timeout_s)
         pools = self._plain if url.startswith("http:") else self._secured
         response = pools.request(
-            method, url, body=data, headers=headers, redirect=False, timeout=timeout, preload_content=False, decode_content=True
+            method, url, body=data, headers=headers, redirect=False, timeout=timeout, preload_content=False, decode_content=decodes
         )
         try:
             if response.status < 200:  # the answer itself is still to come, on this very connection
                 raise ValueError(f"it answered {response.status} first")
             raw = response.read(self.most_bytes + 1)
-            if len(raw) > self.most_bytes:
-                raise ValueError(f"the answer is longer than {self.most_bytes} bytes")
         except BaseException:
             response.close()
             raise
-        response.release_conn()
-        return Reply(response.status, _read(raw), response.headers.get("Retry-After"))
+        is_cut = len(raw) > self.most_bytes
+        if is_cut:
+            response.close()
+        else:
+            response.release_conn()
+        headers = response.headers
+        return Fetched(response.status, raw[: self.most_bytes], is_cut, headers.get("Retry-After"), headers.get("Content-Type", ""))
 
     def _what_was_seen(self, error: Exception) -> str:
         if monotonic() >= _exchange.ends:
@@ -247,6 +292,8 @@ def _read(raw: bytes) -> Any:
 
 
 def _why_not(error: Exception) -> str:
+    if isinstance(error, PrivateAddress):
+        return str(error)
     if isinstance(error, NameResolutionError):
         return "its name is not known"
     if isinstance(error, NewConnectionError) and isinstance(error.__cause__, ConnectionRefusedError):
