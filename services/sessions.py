@@ -52,7 +52,7 @@ def _cut_off(session: Session, menu: Menu, hop: dict[str, Any]) -> str | None:
         select(UssdSession)
         .join(Callback, Callback.reference == UssdSession.id)
         .where(Callback.phone == index_key(hop["phone_number"]), Callback.kind == "ussd.session")
-        .where(UssdSession.id != index_key(hop["session_id"]), UssdSession.updated_at > since)
+        .where(UssdSession.id != index_key(hop["session_id"]), UssdSession.updated_at > since, Callback.replay_of.is_(None))
         .order_by(Callback.id.desc())
         .limit(1)
     )
