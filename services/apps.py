@@ -8,35 +8,52 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
-from xml.etree import ElementTree
 
 import requests
 import urllib3
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
+from app.deadline import within
+from app.errors import StorageUnavailable
+from app.extensions import db
+from app.models import Invocation
 from app.operators import ussd_screen
 from app.schemas import answers
 from app.schemas.answers import HOP_METADATA, Answer
-from services import sessions, ussd
+from app.schemas.bodies import clean
+from services import metrics, sessions, ussd, voice_answers
 from services.budget import Budget, OverBudget
 from services.calls import STEP, CallFlow, CallStep
 from services.inbox import Received
+from services.keywords import Rule, insist_on_own_names
 from services.outage import Outage
 from services.programs import Said, ask, without_secrets
 from services.ussd import Hop, Menu
+from services.voice_xml import respond, say
 
 logger = logging.getLogger(__name__)
 ANY = "*"
+# How the id begins that a call of ours is known by
+ORDER_ID = "inv_"
 Target = TypeVar("Target")
 
 
 @dataclass(frozen=True)
 class Flows:
-    """The developer's table: menus by service code, call flows by own number, "*" for all others; an address is a program elsewhere."""
+    """The developer's table: menus by service code, call flows by own number, "*" for all others; an address is a program elsewhere.
+
+    reactions: what runs after a callback is kept, as `services.keywords.on` makes them. Raises ValueError where two share a name.
+    """
 
     menus: dict[str, Menu | str] = field(default_factory=dict)
     calls: dict[str, CallFlow | str] = field(default_factory=dict)
     airtime: Callable[[dict[str, Any]], bool] = lambda _order: True
+    reactions: tuple[Rule, ...] = ()
+
+    def __post_init__(self) -> None:
+        insist_on_own_names(self.reactions)
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,8 @@ class Apps:
 
     def voice(self, received: Received) -> Answer:
         """Return the XML for one step of a call."""
+        if said := self._said(received):
+            return Answer(respond(say(said)))
         own = [str(received.fields.get(name, "")) for name in ("destinationNumber", "callerNumber")]
         target = _chosen(self.flows.calls, own, self.settings.voice_app_url)
         if target is None:
@@ -67,11 +86,28 @@ class Apps:
             return self._elsewhere(received, target, _voice_problem, answers.SORRY_XML)
         return self.guarded("the call flow", answers.SORRY_XML, lambda: self._flow(received, target))
 
+    def _said(self, received: Received) -> str | None:
+        """Return what a call of a campaign was ordered to say; None for every other call, or while the database does not tell."""
+        request_id = str(received.fields.get("clientRequestId", ""))
+        if not request_id.startswith(ORDER_ID) or self.outage.is_down:
+            return None
+        began = monotonic()
+        try:
+            with within(sessions.READ_S), db.engine.connect() as connection:
+                ordered = connection.scalar(select(Invocation.ordered).where(Invocation.id == request_id, Invocation.kind == "voice.call"))
+        except (SQLAlchemyError, StorageUnavailable) as error:
+            logger.warning("what %s was to say is not known: %s", clean(request_id)[:40], type(error).__name__)
+            return None
+        finally:
+            received.waited_s += monotonic() - began
+        return ordered.get("say") if ordered else None
+
     def guarded(self, what: str, fallback: Answer, work: Callable[[], Answer]) -> Answer:
         """Return what a developer's code makes of it, or the fallback, which says what was wrong with that code."""
         try:
             return work()
         except OverBudget as late:
+            metrics.over_budget(what.removeprefix("the "))
             spent = {"flows": round(1000 * self.budget.seconds)}
             return replace(fallback, spent=spent, flags=[f"{what} did not answer in time, so a fallback did: {late}"])
         except Exception as error:  # it may raise anything
@@ -122,8 +158,13 @@ class Apps:
             said = self.budget.run(url, lambda: ask(url, received, self.budget.seconds))
             problem = problem_of(said)
         except OverBudget as late:
+            metrics.over_budget("program")
             problem = str(late)
+        except requests.Timeout:
+            problem = f"no answer within {self.budget.seconds:g} s"
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            if isinstance(error, requests.ReadTimeout):
+                metrics.over_budget("program")
             problem = f"not reached: {type(error).__name__}"
         spent = {"app": round(1000 * (monotonic() - began))}
         kept = {"url": without_secrets(url), "status": said.status, "answer": said.body, "problem": problem}
@@ -163,10 +204,8 @@ def _ussd_problem(said: Said) -> str | None:
 def _voice_problem(said: Said) -> str | None:
     if said.status != 200:
         return f"it answered {said.status}; 200 is needed"
-    if "<!DOCTYPE" in said.body or "<!ENTITY" in said.body:
-        return "a voice answer must not have a DOCTYPE"
     try:
-        root = ElementTree.fromstring(said.body)
-    except ElementTree.ParseError as error:
-        return f"a voice answer must be XML: {error}"
-    return None if root.tag == "Response" else f"a voice answer must be a <Response>; it is a <{root.tag}>"
+        voice_answers.read(said.body)
+    except voice_answers.NotAnAnswer as problem:
+        return str(problem)
+    return None

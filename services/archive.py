@@ -10,14 +10,20 @@ from app import masking
 from app.extensions import db
 from app.models import Callback
 from app.operators import operator_of
+from services.hiding import masked_body, masked_fields, secret_places
 from services.slots import index_key
 
 PAGE = 500
+STATES = ("accepted", "differing", "refused")
+# Not a state of its own: what follows from it was given up.
+DEAD = "dead"
 
 
 def newest(limit: int, kind: str | None = None, state: str | None = None, phone: str | None = None) -> Sequence[Callback]:
     """Return the newest callbacks that match, newest first."""
     query = select(Callback).order_by(Callback.id.desc()).limit(limit)
+    if state == DEAD:
+        query, state = query.where(Callback.last_error.is_not(None), Callback.due_at.is_(None)), None
     for column, wanted in ((Callback.kind, kind), (Callback.state, state), (Callback.phone, index_key(phone))):
         if wanted:
             query = query.where(column == wanted)
@@ -29,10 +35,12 @@ def one(callback_id: str) -> Callback | None:
     return db.session.get(Callback, callback_id)
 
 
-def every() -> Iterator[Callback]:
-    """Give all callbacks, oldest first, a page at a time."""
-    after = ""
-    while page := db.session.scalars(select(Callback).where(Callback.id > after).order_by(Callback.id).limit(PAGE)).all():
+def every(with_replays: bool = False) -> Iterator[Callback]:
+    """Give all callbacks that came, oldest first, a page at a time; those that were made of them here only when asked."""
+    query, after = select(Callback).order_by(Callback.id).limit(PAGE), ""
+    if not with_replays:
+        query = query.where(Callback.replay_of.is_(None))
+    while page := db.session.scalars(query.where(Callback.id > after)).all():
         yield from page
         after = page[-1].id
         db.session.expunge_all()
@@ -44,21 +52,13 @@ def shown(row: Callback, hide_numbers: bool) -> dict[str, Any]:
     return masking.everything(told) if hide_numbers else told
 
 
-def _secret_places(row: Callback) -> list[int]:
-    """Return the places of secrets in what was typed; the end of a session repeats all of it."""
-    if row.kind != "ussd.session_end":
-        return row.secret_places or []
-    hops = select(Callback.secret_places).where(Callback.reference == row.reference, Callback.kind == "ussd.session")
-    return sorted({place for places in db.session.scalars(hops) for place in places or []})
-
-
 def _unread(row: Callback) -> str:
     """Return a body that gave no fields, for a person to see what came."""
     return masking.tokens_in(masking.raw(row.raw_body.decode("utf-8", "replace")))
 
 
 def _told(row: Callback) -> dict[str, Any]:
-    places = _secret_places(row)
+    places = secret_places(row)
     operator = operator_of(str(row.fields.get("networkCode", "")), row.phone)
     return {
         "id": row.id,
@@ -72,6 +72,11 @@ def _told(row: Callback) -> dict[str, Any]:
         "repeated_at": row.repeated_at.isoformat() if row.repeated_at else None,
         "repeated_from": row.repeated_from,
         "differs_from": row.differs_from,
+        "via": row.via,
+        "replay_of": row.replay_of,
+        "has_effects": row.has_effects,
+        "pinned_at": row.pinned_at.isoformat() if row.pinned_at else None,
+        "last_error": row.last_error,
         "identity": row.identity and masking.fields(row.kind, row.identity, places),
         "path": row.path,
         "query": masking.query(row.kind, row.query),
@@ -92,11 +97,11 @@ def _told(row: Callback) -> dict[str, Any]:
 
 
 def exported(row: Callback, hide_numbers: bool) -> dict[str, Any]:
-    """Return a callback for another program: as it came; numbers and PINs masked only when asked."""
-    fields = masking.fields(row.kind, row.fields, _secret_places(row), hide_numbers=True) if hide_numbers else row.fields
+    """Return a callback for another program: as it came; numbers and PINs masked only when asked. A replay tells of what."""
+    fields = masked_fields(row) if hide_numbers else row.fields
     line = {name: getattr(row, name) for name in ("id", "kind", "received_at", "state", "repeats")}
     line |= {"received_at": row.received_at.isoformat(), "fields": fields}
-    return line | raw_body(row, hide_numbers)
+    return line | raw_body(row, hide_numbers) | ({"replay_of": row.replay_of} if row.replay_of else {})
 
 
 def raw_body(row: Callback, is_masked: bool) -> dict[str, str | None]:
@@ -105,5 +110,4 @@ def raw_body(row: Callback, is_masked: bool) -> dict[str, str | None]:
         text = row.raw_body.decode()
     except UnicodeDecodeError:
         return {"raw_body": None if is_masked else base64.b64encode(row.raw_body).decode(), "raw_encoding": "base64"}
-    is_message = row.kind.startswith("sms.")
-    return {"raw_body": masking.numbers_in(text if is_message else masking.raw(text)) if is_masked else text}
+    return {"raw_body": masked_body(row)[0] if is_masked else text}

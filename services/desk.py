@@ -19,6 +19,7 @@ from app.config import SHORTEST_SECRET, Settings
 from app.errors import Conflict, GatewayError, NotReady
 from app.models import Invocation
 from app.schemas.invokes import INVOKES
+from services import metrics
 from services.client import Client
 from services.invocations import Order, Placed, closed, opened
 from services.outage import Outage
@@ -84,6 +85,7 @@ def _place(order: Order, call: Call, entries: Entries, desk: Desk) -> Placed:
         phones = [recipient.phone for recipient in placed.recipients if recipient.state == "pending"]
         outcome = _called(placed, phones, desk, call, entries)
         placed = closed(placed, outcome, round(1000 * (monotonic() - began)))
+    metrics.invoked(order.kind, placed.invocation.state)
     _log(placed)
     return placed
 
@@ -92,7 +94,10 @@ def insist_on_readiness(order: Order, settings: Settings) -> None:
     """Raise NotReady or Conflict where a setting stands in the way of an order."""
     if not settings.spend_enabled:
         raise NotReady("Sending is switched off (SPEND_ENABLED=0): nothing was sent. Callbacks go on.")
-    if missing := [name.upper() for name in ("at_username", "at_api_key", *INVOKES[order.kind].needs) if not getattr(settings, name)]:
+    row = INVOKES[order.kind]
+    # What the order itself says needs no setting.
+    said = {setting for name, setting in row.fills.items() if order.details.get(name)}
+    if missing := [name.upper() for name in ("at_username", "at_api_key", *row.needs) if name not in said and not getattr(settings, name)]:
         raise NotReady(f"{missing[0]} is not set: nothing was sent. Set it in .env (see .env.example) and start again.")
     if order.kind == "voice.call" and settings.at_mode == "sandbox" and not settings.at_base_url:
         raise Conflict("The sandbox has no voice. Use the emulator (AT_MODE=emulator) or a live voice number.")

@@ -5,7 +5,6 @@ import socket
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import requests
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,9 +12,11 @@ from app.config import Settings, money_cautions
 from app.deadline import within
 from app.extensions import db
 from services.account import ask_for_account
+from services.backlog import workers_seen
 from services.client import Client
+from services.public_reach import instance_at, reach
 from services.schema import migrations_behind, told
-from services.tunnel import local_address, public_address
+from services.tunnel import local_address
 
 LEAST_FREE_BYTES = 100 * 1024 * 1024
 MOST_SKEW_S = 5
@@ -38,6 +39,8 @@ def examine(settings: Settings, instance: str, client: Client) -> list[Finding]:
         _clock(settings),
         _disk(settings),
         _callbacks(settings),
+        _worker(),
+        _dashboard(settings),
         *_money(settings),
         _port(settings, instance),
         _public(settings, instance),
@@ -102,6 +105,18 @@ def _callbacks(settings: Settings) -> Finding:
     return Finding("callbacks", "warning", "not verified: set CALLBACK_TOKEN")
 
 
+def _worker() -> Finding:
+    try:
+        with within(2), db.engine.connect() as connection:
+            seen = workers_seen(connection, datetime.now(UTC))
+    except SQLAlchemyError:
+        return Finding("worker", "warning", "not known: the database does not answer")
+    if seen.count:
+        return Finding("worker", "ok", f"{seen.count} at work, seen {seen.seen_s_ago:.0f} s ago")
+    ago = "yet" if seen.seen_s_ago is None else f"for {seen.seen_s_ago:.0f} s"
+    return Finding("worker", "warning", f"no worker seen {ago}: start flask worker")
+
+
 def _money(settings: Settings) -> list[Finding]:
     return [Finding("money", "warning", caution) for caution in money_cautions(settings)]
 
@@ -111,37 +126,19 @@ def _port(settings: Settings, instance: str) -> Finding:
         probe.settimeout(1)
         if probe.connect_ex(("127.0.0.1", settings.port)) != 0:
             return Finding("port", "ok", f"{settings.port} is free")
-    if _instance_at(local_address(settings)) == instance:
+    if instance_at(local_address(settings)) == instance:
         return Finding("port", "ok", f"this app answers on {settings.port}")
     return Finding("port", "failed", f"{settings.port} is taken by another program. Set PORT, or: flask dev --port 9002")
 
 
 def _public(settings: Settings, instance: str) -> Finding:
-    public = public_address(settings)
-    if not public.url:
-        return Finding("public URL", "warning", f"none. Start a tunnel: ngrok http {settings.port}, or set PUBLIC_URL")
-    found = _instance_at(public.url)
-    if found == instance:
-        return Finding("public URL", "ok", f"{public.url} reaches this app")
-    if found:
-        return Finding(
-            "public URL",
-            "failed",
-            f"{public.url} answers, but not from this app. Is it pointing at another port? Expected: ngrok http {settings.port}",
-        )
-    return Finding("public URL", "failed", f"{public.url} does not answer. Is this app running, and the tunnel?")
+    found = reach(settings, instance)
+    return Finding("public URL", {"none": "warning", "ours": "ok"}.get(found.state, "failed"), found.message)
 
 
-def _instance_at(url: str) -> str:
-    """Return how the Pokea at an address names itself, "something else" for another program, "" for none."""
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(f"{url}/healthz", timeout=3, allow_redirects=False, headers={"ngrok-skip-browser-warning": "1"})
-        return str(answer.json()["instance"])
-    except requests.JSONDecodeError:
-        return "something else"
-    except requests.RequestException:
-        return ""
-    except (KeyError, TypeError):
-        return "something else"
+def _dashboard(settings: Settings) -> Finding:
+    if settings.dashboard_password:
+        return Finding("dashboard", "ok", "asks for its password" + ("" if settings.is_live else ", but not on this machine"))
+    if settings.is_live:
+        return Finding("dashboard", "failed", "closed: live needs a password. Set DASHBOARD_PASSWORD (openssl rand -hex 16)")
+    return Finding("dashboard", "ok", "open on this machine only; from elsewhere it needs a link: flask login-link")

@@ -20,11 +20,11 @@ MOST_AMOUNT = Decimal(10) ** 8
 _ORDERS = Recipient.__table__.join(Invocation.__table__, Invocation.id == Recipient.invocation_id)
 
 
-def claim(order: dict[str, Any], fields: dict[str, Any], settings: Settings, now: datetime) -> str | None:
+def claim(order: dict[str, Any], fields: dict[str, Any], settings: Settings, now: datetime, takes: bool = True) -> str | None:
     """Take the order that a transaction is about, and return None; or return why there is none, as half a sentence.
 
-    order: transaction_id, phone_number, amount (Decimal) and currency of the callback. fields: the callback as sent; the
-    same one may come again.
+    takes: False only looks, and changes nothing. order: transaction_id, phone_number, amount (Decimal) and currency of the
+    callback. fields: the callback as sent; the same one may come again.
     Raises SQLAlchemyError or StorageUnavailable when the database does not answer in time.
     """
     with counting(PATIENCE_S) as connection:
@@ -35,8 +35,9 @@ def claim(order: dict[str, Any], fields: dict[str, Any], settings: Settings, now
             return "no order of this app matches"
         if _is_over_cap(connection, settings, found, order["transaction_id"], now):
             return f"AIRTIME_DAILY_CAP is {settings.airtime_daily_cap} {settings.spend_currency} for one number"
-        where = (Recipient.invocation_id == found.invocation_id) & (Recipient.position == found.position)
-        connection.execute(update(Recipient).where(where).values(validated_for=order["transaction_id"]))
+        if takes:
+            where = (Recipient.invocation_id == found.invocation_id) & (Recipient.position == found.position)
+            connection.execute(update(Recipient).where(where).values(validated_for=order["transaction_id"]))
     return None
 
 
@@ -61,7 +62,8 @@ def _matching(connection: Connection, order: dict[str, Any], now: datetime) -> R
 def _is_another_question(connection: Connection, transaction_id: str, fields: dict[str, Any]) -> bool:
     """Whether this transaction was asked about before, in other words."""
     asked = select(Callback.fields_hash).where(
-        Callback.reference == index_key(transaction_id), Callback.kind == "airtime.validation", Callback.state != "refused"
+        Callback.reference == index_key(transaction_id), Callback.kind == "airtime.validation", Callback.state != "refused",
+        Callback.replay_of.is_(None),
     )  # fmt: skip
     return any(bytes(known) != hash_of(fields) for known in connection.scalars(asked))
 

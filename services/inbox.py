@@ -11,7 +11,8 @@ from functools import cache
 from time import monotonic
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, ColumnElement, Connection, bindparam, case, func, literal_column, select, update
+from flask import current_app
+from sqlalchemy import Boolean, ColumnElement, Connection, Text, bindparam, case, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -26,6 +27,7 @@ from app.schemas.answers import Answer
 from app.schemas.bodies import clean
 from app.schemas.callbacks import Kind
 from app.schemas.fields import is_phone
+from services.ledger.readings import e164
 from services.outage import Outage
 from services.slots import digest, hash_of, identity_of, index_key, slot_of_alike, slot_of_identity, slot_of_refused
 
@@ -60,6 +62,10 @@ class Received:
     token: str = ""
     # Seconds already spent waiting for the database
     waited_s: float = 0.0
+    # How it came, where it was not posted to us: pulled, or replay
+    via: str | None = None
+    replay_of: str | None = None
+    has_effects: bool = True
 
     @property
     def phone(self) -> str | None:
@@ -145,9 +151,13 @@ def _insert(dialect: str, model: type[Base]) -> Any:
     return (sqlite.insert if dialect == "sqlite" else postgresql.insert)(model)
 
 
+# What a new row has none of
+_LATER = ("repeated_at", "repeated_from", "last_error", "pinned_at")
+
+
 @cache
 def _prepared(dialect: str) -> Prepared:
-    names = [column.key for column in Callback.__table__.columns if column.key not in ("repeated_at", "repeated_from")]
+    names = [column.key for column in Callback.__table__.columns if column.key not in _LATER]
     return Prepared(_statement(dialect), db.engine.dialect, names)
 
 
@@ -170,7 +180,10 @@ def _statement(dialect: str) -> Any:
 
 
 def _is_alike() -> ColumnElement[bool]:
-    """Return the condition for repeats of what has no identity: not long ago, and nothing else of that kind and number since."""
+    """Return the condition for repeats of what has no identity: not long ago, and nothing else of that kind and number since.
+
+    Nothing either of the kind that may undo it; the number may be spelled otherwise there.
+    """
     other = aliased(Callback)
     # Written out, for neither of these rows stands in the FROM of the inner query.
     phone: ColumnElement[str] = literal_column("excluded.phone")
@@ -178,8 +191,11 @@ def _is_alike() -> ColumnElement[bool]:
     table = Callback.__tablename__
     last: ColumnElement[datetime] = literal_column(f"coalesce({table}.repeated_at, {table}.received_at)", Callback.received_at.type)
     kept: ColumnElement[str] = literal_column(f"{table}.id")
-    since = (other.id != kept) & (func.coalesce(other.repeated_at, other.received_at) > last)
-    between = select(1).where(other.phone == phone, other.kind == kind, since, other.state != "refused")
+    # A replay stands between nothing.
+    since = (other.id != kept) & other.replay_of.is_(None) & (func.coalesce(other.repeated_at, other.received_at) > last)
+    is_theirs = or_(other.phone == phone, other.phone == bindparam("other_phone", type_=Text))
+    is_about_it = or_(other.kind == kind, other.kind == bindparam("undone_by", type_=Text))
+    between = select(1).where(is_theirs, is_about_it, since, other.state != "refused")
     return (last > bindparam("alike_since", type_=Callback.received_at.type)) & ~between.exists()
 
 
@@ -216,7 +232,7 @@ def _kept(received: Received, values: dict[str, Any], answer: Answer, row: _Stan
 
 
 def _values(received: Received, answer: Answer) -> dict[str, Any]:
-    """Return the columns of a new row, and the two values besides that the statement and the session need."""
+    """Return the columns of a new row, and the values besides that the statement and the session need."""
     identity = None if received.errors else identity_of(received.row, received.fields)
     ms = round(1000 * (monotonic() - received.started))
     return {
@@ -246,10 +262,24 @@ def _values(received: Received, answer: Answer) -> dict[str, Any]:
         "app": answer.app,
         "received_at": received.received_at,
         "repeats": 0,
+        "via": received.via,
+        "replay_of": received.replay_of,
+        "has_effects": received.has_effects,
+        # What was refused means nothing to anybody else.
+        "due_at": received.received_at if received.has_effects and not received.errors else None,
+        "tries": 0,
         "is_known": bool(identity or received.errors),
         "alike_since": received.received_at - ALIKE_FOR,
-        "memory": answer.memory,
+        "undone_by": received.row.undone_by,
+        "other_phone": None if identity or received.errors else _other_spelling(received.phone),
+        "memory": answer.memory if received.has_effects else None,
     }
+
+
+def _other_spelling(phone: str | None) -> str | None:
+    """Return the spelling under which other callbacks name a number most likely."""
+    number = phone and e164(phone, current_app.config["POKEA"].default_country)
+    return number[1:] if number and number == phone else number
 
 
 def _answer_values(answer: Answer) -> dict[str, Any]:
@@ -261,6 +291,9 @@ def _answer_values(answer: Answer) -> dict[str, Any]:
 
 
 def _slot(received: Received, identity: dict[str, str] | None) -> bytes | None:
+    # Each replay is a row of its own, and no callback is a repeat of one.
+    if received.replay_of:
+        return None
     if received.errors:
         return slot_of_refused(received.kind, received.raw_body, received.query)
     if received.row.is_each_new:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from ulid import ULID
 
 from app.config import Settings
@@ -18,11 +18,14 @@ from app.extensions import writing
 from app.models import Invocation, Recipient
 from app.models.invocation import OPEN
 from app.schemas.invokes import INVOKES
+from app.statuses import ACCEPTED
+from services.ledger import fold_order
 from services.opt_outs import opted_out
 from services.outage import Outage
 from services.outcome import Outcome, Result
-from services.settling import aged, patience_s, settle_by_callbacks
+from services.settling import aged, patience_s, settle_by_callbacks, settle_to_repeat
 from services.slots import digest
+from services.spend_switch import insist_on_leave
 from services.spending import check_caps, counting, day_of
 
 logger = logging.getLogger(__name__)
@@ -47,6 +50,8 @@ class Order:
     # For those who opted out, too
     force: bool = False
     asked_by: str = ""
+    # Sent again because a person chose so, although nobody knows how this try of it ended
+    after_attempt: int | None = None
 
     @property
     def amount(self) -> Decimal | None:
@@ -84,7 +89,7 @@ class Placed:
 
 
 def opened(order: Order, settings: Settings, outage: Outage) -> Placed:
-    """Commit the order as pending, or return the one that it repeats. Raises Conflict, OverCap, Invalid, StorageUnavailable."""
+    """Commit the order as pending, or return the one that it repeats. Raises Conflict, NotReady, OverCap, Invalid, StorageUnavailable."""
     try:
         with outage.attempt(), counting() as connection:
             return _pending_or_known(connection, order, settings, datetime.now(UTC))
@@ -97,6 +102,8 @@ def _pending_or_known(connection: Connection, order: Order, settings: Settings, 
     known = _same_order(connection, order, settings, now)
     if known is not None:
         known = settle_by_callbacks(connection, aged(connection, known, settings, now), now)
+        if order.after_attempt is not None:
+            known = settle_to_repeat(connection, known, order.after_attempt, order.asked_by, now)
         if known.fingerprint != order.fingerprint():
             raise Conflict(f"This idempotencyKey belongs to another order ({known.id}): nothing was sent. Take a new key.")
         if known.state == "pending":
@@ -107,6 +114,7 @@ def _pending_or_known(connection: Connection, order: Order, settings: Settings, 
             )
         if known.state != "refused":
             return Placed(known, recipients_of(connection, known.id), is_repeated=True)
+    insist_on_leave(connection)
     skipped = opted_out(connection, order.phones) if INVOKES[order.kind].is_message and not order.force else set()
     wanted = [phone for phone in order.phones if phone not in skipped]
     if not wanted:
@@ -182,11 +190,28 @@ def closed(placed: Placed, outcome: Outcome, ms: int) -> Placed:
             is_kept = connection.execute(update(Invocation).where(Invocation.id == invocation.id, still).values(values)).rowcount == 1
             if is_kept:
                 connection.execute(_END, ended)
+                _add_to_ledger(connection, invocation, placed.recipients)
     except Exception as error:  # whatever it is: the call was made, and whoever asked is told how it ended
         # It stays pending, and becomes unknown by age.
         logger.error("%s %s is %s, but that was not kept: %s", invocation.kind, invocation.id, outcome.state, first_line(error))
         is_kept = False
     return replace(placed, retry_after=outcome.retry_after, is_kept=is_kept)
+
+
+def _add_to_ledger(connection: Connection, invocation: Invocation, recipients: list[Recipient]) -> None:
+    """Add what was taken to the ledger. Should that fail, how the order ended is kept all the same: it counts more."""
+    if all(recipient.state != ACCEPTED for recipient in recipients):
+        return
+    for tries_left in (1, 0):
+        try:
+            with connection.begin_nested():
+                fold_order(connection, invocation, recipients, datetime.now(UTC))
+            return
+        except Exception as error:  # whatever it is
+            # Callbacks may be added at the same time, in another order: then one of both is stopped, and tries again.
+            if not tries_left or not isinstance(error, OperationalError):
+                logger.error("%s %s is not in the ledger: %s", invocation.kind, invocation.id, first_line(error))
+                return
 
 
 _ENDS = ("state", "status", "reason", "advice", "cost", "cost_currency", "provider_id")

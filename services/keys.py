@@ -43,6 +43,24 @@ def all_keys() -> Sequence[ApiKey]:
     return db.session.scalars(select(ApiKey).order_by(ApiKey.id)).all()
 
 
+def page_of_keys(after: str | None, limit: int) -> tuple[Sequence[ApiKey], str | None]:
+    """Return a page of keys, newest first, and the id after which the next begins, None where there is none."""
+    query = select(ApiKey.__table__).order_by(ApiKey.id.desc()).limit(limit + 1)
+    with db.engine.connect() as connection:
+        found = [ApiKey(**row._mapping) for row in connection.execute(query.where(ApiKey.id < after) if after else query)]
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def find_key(key: str) -> ApiKey | None:
+    """Return the key that is in use, None for a text that is none."""
+    hashed = sha256(key.encode("utf-8", "replace")).hexdigest()
+    known = select(ApiKey.__table__).where(ApiKey.key_hash == hashed, ApiKey.revoked_at.is_(None))
+    # No connection is held while the request goes on and takes another.
+    with db.engine.connect() as connection:
+        row = connection.execute(known).one_or_none()
+    return ApiKey(**row._mapping) if row else None
+
+
 def revoke_key(key_id: str) -> None:
     """Make a key worthless at once. Raises UnknownKey."""
     with writing() as connection:

@@ -11,8 +11,10 @@ from app import masking
 from app.errors import GatewayError
 from app.extensions import db, writing
 from app.models import Callback, Invocation, Recipient
+from app.models.invocation import OPEN
 from services.invocations import recipients_of
 from services.settling import age_all, aged, settle_by_callbacks, settle_by_hand, told_by_callbacks
+from services.spending import counting
 
 
 class UnknownInvocation(GatewayError):
@@ -30,7 +32,7 @@ def newest(
     limit: int, kind: str | None = None, state: str | None = None, phone: str | None = None, reference: str | None = None
 ) -> list[Found]:
     """Return the newest invocations that match, newest first, as far as they are known now."""
-    _bring_up_to_date()
+    bring_up_to_date()
     query = select(Invocation.__table__).order_by(Invocation.id.desc()).limit(limit)
     for column, wanted in ((Invocation.kind, kind), (Invocation.state, state), (Invocation.reference, reference)):
         if wanted:
@@ -44,14 +46,25 @@ def newest(
 
 def one(invocation_id: str) -> Found:
     """Return one invocation as far as it is known now. Raises UnknownInvocation."""
+    with db.engine.connect() as connection:
+        row = connection.execute(select(Invocation.__table__).where(Invocation.id == invocation_id)).one_or_none()
+        if row is not None and row.state not in OPEN:
+            return Invocation(**row._mapping), recipients_of(connection, invocation_id)
     with writing() as connection:
         invocation = _current(connection, invocation_id)
         return invocation, recipients_of(connection, invocation_id)
 
 
+def stands_under(key: str, kind: str) -> bool:
+    """Whether an order of this kind has this key."""
+    with db.engine.connect() as connection:
+        return connection.scalar(select(Invocation.id).where(Invocation.kind == kind, Invocation.idempotency_key == key)) is not None
+
+
 def settle(invocation_id: str, state: str, by: str, note: str) -> Found:
     """Settle an unknown invocation as a person says. Raises UnknownInvocation, and Conflict for one that is not unknown."""
-    with writing() as connection:
+    # Nobody sends it again meanwhile.
+    with counting() as connection:
         invocation = settle_by_hand(connection, _current(connection, invocation_id), state, by, note, datetime.now(UTC))
         return invocation, recipients_of(connection, invocation_id)
 
@@ -111,7 +124,7 @@ def _recipient(recipient: Recipient) -> dict[str, Any]:
     }
 
 
-def _bring_up_to_date() -> None:
+def bring_up_to_date() -> None:
     """Age and settle what is open. Callbacks have to be kept meanwhile, so the search only reads."""
     settings, now = current_app.config["POKEA"], datetime.now(UTC)
     unknown = select(Invocation.__table__).where(Invocation.state == "unknown").order_by(Invocation.id.desc()).limit(MOST_LOOKED_UP)

@@ -18,6 +18,7 @@ from services.desk import insist_on_readiness
 from services.gsm7 import message_parts
 from services.invocations import EVERYBODY_LEFT, Order
 from services.opt_outs import opted_out
+from services.spend_switch import insist_on_leave
 from services.spending import check_caps
 
 # Recipients that are looked at for what is usual.
@@ -40,7 +41,7 @@ def _previewed(order: Order) -> dict[str, Any]:
     with within(PATIENCE_S), db.engine.connect() as connection:
         skipped = opted_out(connection, order.phones) if row.is_message and not order.force else set()
         wanted = [phone for phone in order.phones if phone not in skipped]
-        refused = _why_refused(connection, order, wanted)
+        refused = why_refused(connection, order, wanted)
     text = order.details.get("message")
     parts = message_parts(text) if text else None
     told: dict[str, Any] = {"recipients": wanted, "skipped": sorted(skipped)}
@@ -53,11 +54,12 @@ def _previewed(order: Order) -> dict[str, Any]:
     return told | {"refused": refused}
 
 
-def _why_refused(connection: Connection, order: Order, wanted: list[str]) -> str | None:
+def why_refused(connection: Connection, order: Order, wanted: list[str]) -> str | None:
     """Return what would be said to the order now, None where nothing stands in its way."""
     settings = current_app.config["POKEA"]
     try:
         insist_on_readiness(order, settings)
+        insist_on_leave(connection)
         check_caps(connection, settings, datetime.now(UTC), wanted, order.amount, order.currency)
     except GatewayError as error:
         return error.message

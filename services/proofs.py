@@ -49,7 +49,8 @@ class Proofs:
             done["user_agent"] = any(word in caller.user_agent.lower() for word in self.user_agents)
         return done
 
-    def passes(self, done: dict[str, bool]) -> bool:
+    @staticmethod
+    def passes(done: dict[str, bool]) -> bool:
         """Whether these results let a callback in: token or signature is enough, the others are asked on top."""
         either = [done[name] for name in ("token", "signature") if name in done]
         on_top = [done[name] for name in ("address", "user_agent") if name in done]

@@ -1,10 +1,11 @@
-"""Realistic callbacks made from the samples of KINDS: what `flask trigger` posts."""
+"""Realistic callbacks made from the samples of KINDS: what `flask trigger` posts, and the pages."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import new as hmac
+from secrets import token_hex
 from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,12 @@ from urllib.parse import urlencode
 import requests
 
 from app.config import Settings
+from app.errors import NotReady
 from app.schemas.callbacks import KINDS, Kind
+from services.tunnel import token_query
+
+# By this a sample is told from what Africa's Talking sends; the first word passes a check for its user agents.
+USER_AGENT = "at-ussd-api/1.0 (flask trigger)"
 
 
 @dataclass(frozen=True)
@@ -25,13 +31,13 @@ class Sent:
     id: str | None
 
 
-def make_sample(kind: str, settings: Settings, changes: dict[str, str], new_id: Callable[[], str]) -> dict[str, Any]:
-    """Return the fields of a sample with ids of its own, this app's numbers and codes, and the changes asked for."""
+def make_sample(kind: str, settings: Settings, changes: Mapping[str, Any], new_id: Callable[[], str]) -> dict[str, Any]:
+    """Return the fields of a sample with ids of its own, this app's numbers and codes, and the changes asked for.
+
+    changes: {name: value}, None for a field to leave out.
+    """
     row = KINDS[kind]
-    fields = dict(row.sample)
-    for name in {*row.named_by, *row.reference} & fields.keys():
-        prefix, underscore, _ = str(fields[name]).rpartition("_")
-        fields[name] = f"{prefix}{underscore}{new_id()}"
+    fields = dict(row.sample) | new_ids(kind, row.sample, new_id)
     own = {
         "to": settings.at_shortcode,
         "shortCode": settings.at_shortcode,
@@ -39,13 +45,26 @@ def make_sample(kind: str, settings: Settings, changes: dict[str, str], new_id: 
         "serviceCode": settings.at_ussd_code,
     }
     fields |= {name: value for name, value in own.items() if value and name in fields}
-    return fields | changes
+    return {name: value for name, value in {**fields, **changes}.items() if value is not None}
+
+
+def new_ids(kind: str, fields: dict[str, Any], new_id: Callable[[], str]) -> dict[str, str]:
+    """Return the fields that name what a callback is about, with other ids of the same look."""
+    row, found = KINDS[kind], {}
+    for name in {*row.named_by, *row.reference} & fields.keys():
+        prefix, underscore, _ = str(fields[name]).rpartition("_")
+        found[name] = f"{prefix}{underscore}{new_id()}"
+    return found
 
 
 def post_sample(kind: str, url: str, fields: dict[str, Any], settings: Settings) -> Sent:
     """Post a callback in its kind's own form, with the proof that the settings ask for. Raises requests' exceptions."""
-    body, content_type = _encoded(KINDS[kind], fields)
-    headers = {"Content-Type": content_type, "User-Agent": "at-ussd-api/1.0 (flask trigger)"}
+    return post_body(url, *encoded(KINDS[kind], fields), settings)
+
+
+def post_body(url: str, body: bytes, content_type: str, settings: Settings) -> Sent:
+    """Post bytes as a callback, with the proof that the settings ask for. Raises requests' exceptions."""
+    headers = {"Content-Type": content_type, "User-Agent": USER_AGENT}
     if settings.webhook_secret:
         headers[settings.callback_signature_header] = "sha256=" + hmac(settings.webhook_secret[0].encode(), body, sha256).hexdigest()
     began = monotonic()
@@ -55,7 +74,17 @@ def post_sample(kind: str, url: str, fields: dict[str, Any], settings: Settings)
     return Sent(answer.status_code, answer.text, round(1000 * (monotonic() - began)), answer.headers.get("X-Pokea-Id"))
 
 
-def _encoded(row: Kind, fields: dict[str, Any]) -> tuple[bytes, str]:
+def send_sample(kind: str, base: str, path: str, settings: Settings, changes: Mapping[str, Any] | None = None) -> Sent:
+    """Post a sample of a kind to an address of this app. base: how it is reached. Raises NotReady where nothing takes it."""
+    fields = make_sample(kind, settings, changes or {}, lambda: token_hex(16))
+    try:
+        return post_sample(kind, f"{base}{path}{token_query(settings)}", fields, settings)
+    except requests.RequestException as error:
+        raise NotReady(f"Nothing took the sample at {base} ({type(error).__name__}). Is PORT right?") from error
+
+
+def encoded(row: Kind, fields: dict[str, Any]) -> tuple[bytes, str]:
+    """Return the body and Content-Type of a callback, as its kind is sent."""
     if row.sends_json:
         return json.dumps(fields, ensure_ascii=False).encode(), "application/json"
     return urlencode(fields).encode(), "application/x-www-form-urlencoded"

@@ -4,7 +4,7 @@ A call is known exactly, by the id that its callbacks carry. Anything else is a 
 order could be meant, and marked as one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.errors import Conflict
 from app.models import Callback, Invocation, Recipient
 from app.schemas.fields import Amount, Money
 from app.statuses import ACCEPTED, REFUSED, UNKNOWN, meaning_of
+from services.ledger import fold_order
 
 # Longer than any call takes, by so much, and whoever made it is gone.
 GRACE_S = 60
@@ -94,6 +95,28 @@ def settle_by_hand(connection: Connection, invocation: Invocation, state: str, b
     return _settled(connection, invocation, {"by": by, "note": note, "is_guess": False}, now)
 
 
+def why_not_again(invocation: Invocation, states: Iterable[str]) -> str | None:
+    """Return why an unknown order cannot be sent again as it is, None where it can. states: of its recipients."""
+    if invocation.asked_by.startswith("campaign "):
+        return "It is a batch of a campaign: choose there whether it is sent again."
+    if ACCEPTED in states:
+        return "Some of its numbers were taken, and would get it twice: say what became of it, then send a new order to the others."
+    return None
+
+
+def settle_to_repeat(connection: Connection, invocation: Invocation, attempt: int, by: str, now: datetime) -> Invocation:
+    """Return an unknown order as refused, so that it can be placed once more: a person chose so, having seen this try of it.
+
+    connection: of `services.spending.counting()`. Raises Conflict where it ended, or was tried again, meanwhile, or cannot be sent again.
+    """
+    if invocation.state != UNKNOWN or invocation.attempts != attempt:
+        raise Conflict(f"{invocation.id} is {invocation.state} by now, or was tried again: nothing was sent. Look first.")
+    states = connection.scalars(select(Recipient.state).where(Recipient.invocation_id == invocation.id)).all()
+    if reason := why_not_again(invocation, states):
+        raise Conflict(f"{reason} Nothing was sent.")
+    return settle_by_hand(connection, invocation, REFUSED, by, "to send it again", now)
+
+
 def _unknown(connection: Connection, invocation_id: str) -> list[Any]:
     columns = select(Recipient.phone, Recipient.amount, Recipient.currency)
     return list(connection.execute(columns.where(Recipient.invocation_id == invocation_id, Recipient.state == UNKNOWN)))
@@ -111,7 +134,7 @@ def _of_call(connection: Connection, invocation: Invocation, phone: str, _money:
     # Either end may stand where callbacks are found by number.
     ends = [spelled for number in (phone, invocation.ordered["own_number"]) for spelled in (number, number.lstrip("+"))]
     near = (Callback.phone.in_(ends)) & (Callback.id >= first) & (Callback.id < last)
-    query = select(Callback.__table__).where(near, Callback.kind.in_(_OF_CALLS), named)
+    query = select(Callback.__table__).where(near, Callback.kind.in_(_OF_CALLS), Callback.has_effects, named)
     callbacks = list(connection.execute(query.order_by(Callback.id)))
     of_one = [row for row in callbacks if phone in (row.fields.get("callerNumber"), row.fields.get("destinationNumber"))]
     return next(iter(of_one), None) or (callbacks[0] if callbacks and len(invocation.ordered["phones"]) == 1 else None)
@@ -141,7 +164,7 @@ def _about(connection: Connection, invocation: Invocation, phone: str) -> Iterat
     kind = _TOLD_BY[invocation.kind][0]
     query = select(Callback.__table__).where(
         Callback.phone.in_([phone, phone[1:]]), Callback.id >= first, Callback.id < last, Callback.kind == kind,
-        Callback.state != "refused", Callback.reference.is_not(None), Callback.received_at > invocation.called_at,
+        Callback.state != "refused", Callback.has_effects, Callback.reference.is_not(None), Callback.received_at > invocation.called_at,
         # That one tells of an order whose end we know.
         ~select(1).where(Recipient.provider_id == Callback.reference).exists(),
     )  # fmt: skip
@@ -175,6 +198,8 @@ def _settled(connection: Connection, invocation: Invocation, how: dict[str, Any]
         values |= {"problem": None, "advice": None}
     connection.execute(update(Invocation).where(Invocation.id == invocation.id).values(values))
     _set(invocation, values)
+    recipients = connection.execute(select(Recipient.__table__).where(Recipient.invocation_id == invocation.id))
+    fold_order(connection, invocation, [Recipient(**row._mapping) for row in recipients], now)
     return invocation
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from app import masking
 from app.config import Settings
@@ -56,17 +56,24 @@ def check_caps(
         raise Invalid(f"'currency' must be {settings.spend_currency}: the caps are counted in SPEND_CURRENCY. Nothing was sent.")
     total = amount * len(phones)
     _check("SPEND_CAP_ORDER", settings.spend_cap_order, Decimal(0), total, currency, now)
-    _check("SPEND_CAP_DAILY", settings.spend_cap_daily, _spent(connection, now, currency), total, currency, now)
+    _check("SPEND_CAP_DAILY", settings.spend_cap_daily, spent_today(connection, now, currency), total, currency, now)
     for phone in phones:
-        spent = _spent(connection, now, currency, phone)
+        spent = spent_today(connection, now, currency, phone)
         _check("SPEND_CAP_NUMBER", settings.spend_cap_number, spent, amount, currency, now, f" for {masking.number(phone)}")
 
 
-def _spent(connection: Connection, now: datetime, currency: str, phone: str | None = None) -> Decimal:
-    return connection.scalar(select(func.sum(Recipient.amount)).where(*_of_today(now, currency, phone))) or Decimal(0)
+def spent_today(connection: Connection, now: datetime, currency: str, phone: str | None = None) -> Decimal:
+    """Return the money that orders of this UTC day moved, or may have, for one number where one is named."""
+    return connection.scalar(select(func.sum(Recipient.amount)).where(*of_today(now, currency, phone))) or Decimal(0)
 
 
-def _of_today(now: datetime, currency: str, phone: str | None) -> list:
+def sends_of_today(connection: Connection, now: datetime) -> int:
+    """Return how many recipients the orders of this UTC day have."""
+    return connection.scalar(select(func.count()).select_from(Recipient).where(Recipient.day == day_of(now), COUNTED)) or 0
+
+
+def of_today(now: datetime, currency: str, phone: str | None) -> list[ColumnElement[bool]]:
+    """Return the conditions for recipients whose money counts for this UTC day."""
     conditions = [Recipient.day == day_of(now), Recipient.currency == currency, COUNTED]
     return conditions if phone is None else [*conditions, Recipient.phone == phone]
 
@@ -81,7 +88,7 @@ def _check(name: str, cap: Decimal | None, spent: Decimal, more: Decimal, curren
 
 
 def _check_sends(connection: Connection, cap: int, now: datetime, more: int) -> None:
-    sent = connection.scalar(select(func.count()).select_from(Recipient).where(Recipient.day == day_of(now), COUNTED)) or 0
+    sent = sends_of_today(connection, now)
     if sent + more > cap:
         raise OverCap(
             f"SENDS_PER_DAY is {cap} and {sent} were ordered today: this order for {more} was not sent.",

@@ -34,7 +34,8 @@ def validate(received: Received, apps: Apps) -> Answer:
 
 def _not_ours(received: Received, order: dict[str, Any], settings: Settings) -> str | None:
     try:
-        return claim(order, received.fields, settings, received.received_at)
+        # A replay without effects is answered as it would be, and takes no order.
+        return claim(order, received.fields, settings, received.received_at, takes=received.has_effects)
     except (SQLAlchemyError, StorageUnavailable, ArithmeticError, ValueError) as error:
         logger.error("airtime not validated: %s", first_line(error))
         return "the ledger could not be asked"
