@@ -7,14 +7,16 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from app import masking
-from app.config import CannotStart, cautions, load_settings, money_cautions, refuse_public_debugger
+from app.config import CannotStart, cautions, load_settings, money_cautions, refuse_public_debugger, share_metrics
 from app.reach import check_database
+from services import metrics, shared_counts
 
 try:
     settings = load_settings()
 except CannotStart as reason:
     raise SystemExit(str(reason)) from None
 
+metrics_folder = share_metrics(settings)
 wsgi_app = "wsgi:app"
 bind = f"0.0.0.0:{settings.port}"
 worker_class = "gthread"
@@ -62,3 +64,12 @@ def on_starting(server: Any) -> None:
         server.log.warning("Callbacks: %s", caution)
     for caution in money_cautions(settings):
         server.log.warning("Money: %s", caution)
+    try:
+        shared_counts.forget_gone(metrics_folder)
+    except OSError as error:
+        server.log.warning("Metrics: %s cannot be used: %s", metrics_folder, error.strerror)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Get ready to count, before the first callback comes."""
+    metrics.prepare()

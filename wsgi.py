@@ -3,10 +3,11 @@
 import sys
 
 from app import create_app
-from app.config import CannotStart
+from app.config import CannotStart, share_metrics
 
 try:
     app = create_app()
+    share_metrics(app.config["POKEA"])
 except CannotStart as reason:
     sys.stderr.write(f"{reason}\n")
     if "gunicorn" in sys.modules:

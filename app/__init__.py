@@ -23,8 +23,13 @@ class PageSessions(SecureCookieSessionInterface):
     """Login sessions for pages; a callback has none, and does not pay for one."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Return the session of a page, None for what programs call."""
-        return None if request.path.startswith("/api/") else super().open_session(app, request)
+        """Return the session of a page, or of an address that a person opens; None for what programs call."""
+        is_for_programs = request.path.startswith("/api/") and "/invoke-" not in request.path
+        return None if is_for_programs else super().open_session(app, request)
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Keep the cookie of an https page from going over plain http; the dashboard on this machine has no https."""
+        return request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -43,7 +48,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         root_path=str(ROOT),
         instance_path=str(settings.instance_dir),
         template_folder=str(ROOT / "templates"),
-        static_folder=str(ROOT / "static"),
+        # Pages serve it, with their headers: routes/pages
+        static_folder=None,
     )
     app.config.update(POKEA=settings, SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=MOST_BODY_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
@@ -55,6 +61,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["pokea.apps"] = Apps(_flows(), settings, Budget(settings.app_budget_s), outage)
     app.extensions["pokea.desk"] = Desk(settings, Client(settings), outage)
     app.extensions["pokea.proofs"] = Proofs(settings)
+    if settings.broker_url:
+        from services.broker import Broker
+
+        app.extensions["pokea.broker"] = Broker(settings.broker_url)
     errors.init_app(app)
     routes.init_app(app)
     if settings.is_live:

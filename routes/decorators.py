@@ -21,7 +21,7 @@ from app.schemas.callbacks import KINDS, Kind
 from app.schemas.fields import repair_plus
 from routes.doors import bearer_of
 from routes.limits import WRONG_SECRETS, count
-from services import inbox
+from services import inbox, metrics
 from services.inbox import Kept, Received
 from services.proofs import Caller, Proofs, is_proven
 
@@ -56,19 +56,24 @@ def receives(kind: KindOf, spelling: Spelling = USUAL) -> Callable[[View], Calla
     """
 
     def decorate(view: View) -> Callable[..., Response]:
+        def answer_to(received: Received) -> Answer:
+            return spelling.refused(received) if received.errors else view(received)
+
         @wraps(view)
         def receive() -> Response:
             started, received_at = monotonic(), datetime.now(UTC)
             raw = request.get_data(cache=False)
             query = read_query(request.environ.get("QUERY_STRING", ""))
-            checks = _let_in(request, raw, query, _row(kind))
+            checks = _let_in(request, raw, query, _name(kind))
             received = _read(kind, raw, query, checks, received_at, started)
-            answer = spelling.refused(received) if received.errors else view(received)
+            answer = answer_to(received)
             kept, answer = _keep(received, answer, spelling)
             _log(received, kept, answer)
             return _response(answer, kept)
 
-        receive.kind = kind if isinstance(kind, str) else kind({})  # type: ignore[attr-defined]
+        receive.kind = _name(kind)  # type: ignore[attr-defined]
+        # For a callback that is read from its row instead of a request: routes/replays.py
+        receive.kind_of, receive.answer_to = kind, answer_to  # type: ignore[attr-defined]
         return receive
 
     return decorate
@@ -78,18 +83,20 @@ def _settings() -> Settings:
     return current_app.config["POKEA"]
 
 
-def _row(kind: KindOf) -> Kind:
-    return KINDS[kind if isinstance(kind, str) else kind({})]
+def _name(kind: KindOf) -> str:
+    return kind if isinstance(kind, str) else kind({})
 
 
-def _let_in(request: Request, raw: bytes, query: Query, row: Kind) -> dict[str, bool]:
+def _let_in(request: Request, raw: bytes, query: Query, name: str) -> dict[str, bool]:
     """Return the checks that ran. Raises Forbidden or TooManyRequests; what a person or money waits for is never limited."""
     proofs: Proofs = current_app.extensions["pokea.proofs"]
+    row = KINDS[name]
     done = proofs.run(_caller(request, raw, query)) if proofs.is_any else {}
     if not proofs.passes(done):
         failed = ", ".join(name for name, passed in done.items() if not passed)
         logger.warning("callback from %s at %s: check failed: %s", request.remote_addr, request.path, failed)
         if proofs.mode == "enforce":
+            metrics.turned_away(name, "forbidden")
             _limit(WRONG_SECRETS, row, "wrong")
             raise Forbidden("This callback is not proven: use the address with its ?token=, as flask urls prints it.")
     if not is_proven(done):
@@ -111,12 +118,7 @@ def _caller(request: Request, raw: bytes, query: Query) -> Caller:
 def _read(kind: KindOf, raw: bytes, query: Query, checks: dict[str, bool], received_at: datetime, started: float) -> Received:
     environ = request.environ
     content_type = environ.get("CONTENT_TYPE", "")
-    body, errors = Body({}), None
-    try:
-        body = read_body(raw, content_type, query)
-    except Unreadable as unreadable:
-        errors = {"body": [str(unreadable)]}
-    name = kind if isinstance(kind, str) else kind(body.fields)
+    name, body, errors = read_fields(kind, raw, content_type, query)
     base_url = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
     received = Received(
         name, KINDS[name], request.path, raw, content_type, _headers(environ), query.kept, request.remote_addr or "", checks,
@@ -124,12 +126,24 @@ def _read(kind: KindOf, raw: bytes, query: Query, checks: dict[str, bool], recei
     )  # fmt: skip
     if checks.get("token") and query.tokens:
         received.token = query.tokens[0]
-    if errors is None:
-        _validate(received)
+    check_shape(received)
     return received
 
 
-def _validate(received: Received) -> None:
+def read_fields(kind: KindOf, raw: bytes, content_type: str, query: Query) -> tuple[str, Body, dict[str, list[str]] | None]:
+    """Return the kind of a callback, its fields, and why they cannot be read, None where they can."""
+    body, errors = Body({}), None
+    try:
+        body = read_body(raw, content_type, query)
+    except Unreadable as unreadable:
+        errors = {"body": [str(unreadable)]}
+    return kind if isinstance(kind, str) else kind(body.fields), body, errors
+
+
+def check_shape(received: Received) -> None:
+    """Fill in the typed data of a callback that could be read, or why its schema refuses it."""
+    if received.errors is not None:
+        return
     schema = received.row.schema
     for name in schema.line_names:
         if name in received.fields:
@@ -166,9 +180,13 @@ def _keep(received: Received, answer: Answer, spelling: Spelling) -> tuple[Kept 
         if spelling.not_kept and not received.row.is_interactive:
             return None, spelling.not_kept()
         if not received.row.is_interactive:
+            metrics.turned_away(received.kind, "not_kept")
             raise
         _log_payload(received)
         return None, received.row.differing or answer
+    broker = current_app.extensions.get("pokea.broker")
+    if broker and kept.state in ("accepted", "differing"):
+        broker.tell(kept.id)
     return kept, kept.answer
 
 
@@ -178,12 +196,14 @@ def _log_payload(received: Received) -> None:
 
 
 def _log(received: Received, kept: Kept | None, answer: Answer) -> None:
+    took_s = monotonic() - received.started
+    metrics.answered(received.kind, kept.state if kept else "not_kept", took_s)
     facts = {
         "kind": received.kind,
         "id": kept.id if kept else None,
         "outcome": kept.state if kept else "not kept",
         "status": answer.status,
-        "ms": round(1000 * (monotonic() - received.started)),
+        "ms": round(1000 * took_s),
     }
     line = (
         received.kind,

@@ -11,6 +11,7 @@ from limits import RateLimitItemPerMinute
 from app.config import Settings
 from app.errors import Forbidden, Invalid
 from routes.limits import WRONG_SECRETS, count
+from routes.logins import is_logged_in
 
 logger = logging.getLogger(__name__)
 # A person, or a small script. Somebody at this very machine rehearses, and may be quicker.
@@ -18,7 +19,10 @@ PEOPLE = RateLimitItemPerMinute(30)
 AT_THIS_MACHINE = RateLimitItemPerMinute(120)
 LOOPBACK = ("127.0.0.1", "::1")
 # Headers of a proxy or tunnel: who sends one is not sitting here, whatever the peer's address.
-FORWARDING = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-Ip", "Cf-Connecting-Ip")
+FORWARDING = (
+    "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server", "Forwarded", "Via", "X-Real-Ip", "X-Client-Ip",
+    "Cf-Connecting-Ip", "True-Client-Ip",
+)  # fmt: skip
 _AHEAD_OF_TIME = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 # Programs that open every address they see. (CUBOT is a phone.)
 _ROBOTS = re.compile(
@@ -45,7 +49,7 @@ def let_in(request: Request, tokens: list[str]) -> None:
     """
     settings: Settings = current_app.config["POKEA"]
     _refuse_machines(request)
-    if settings.is_live:
+    if settings.is_live and not (is_logged_in() and _is_meant(request)):
         _check_token(settings, tokens)
     is_here = not settings.is_live and is_at_this_machine(request)
     count(AT_THIS_MACHINE if is_here else PEOPLE, "invoke")
@@ -84,6 +88,15 @@ def _is_foreign(request: Request) -> bool:
         return urlsplit(origin).netloc != request.host
     except ValueError:
         return True
+
+
+def _is_meant(request: Request) -> bool:
+    """Whether a person who logged in typed the address, or came from a page of ours.
+
+    Links among what others wrote are followed without a Referer, and lead to nothing that spends.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "none").lower()
+    return site == "none" or (site == "same-origin" and "Referer" in request.headers)
 
 
 def _check_token(settings: Settings, tokens: list[str]) -> None:

@@ -1,10 +1,18 @@
-"""Whether this process lives, and whether it can do its work."""
+"""Whether this process lives, whether it can do its work, and what it counts."""
 
+from datetime import UTC, datetime
 from hashlib import sha256
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, current_app, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.deadline import within
+from app.extensions import db
+from routes.api import insist_on_key
+from routes.doors import is_at_this_machine
+from services import metrics
+from services.backlog import workers_seen
+from services.gauges import gauges
 from services.schema import migrations_behind, told
 
 bp = Blueprint("health", __name__)
@@ -30,4 +38,23 @@ def readyz() -> tuple[Response, int]:
         return jsonify(status="not ready", database=f"out of reach ({type(error).__name__})"), 503
     if behind:
         return jsonify(status="not ready", database=f"{told(behind)}: run flask db upgrade"), 503
-    return jsonify(status="ready", database="ok"), 200
+    return jsonify(status="ready", database="ok", worker=_worker()), 200
+
+
+def _worker() -> dict[str, float | int | None]:
+    """Return when a worker was last seen and how many live: told, but without one callbacks are kept all the same."""
+    try:
+        with within(1), db.engine.connect() as connection:
+            seen = workers_seen(connection, datetime.now(UTC))
+    except SQLAlchemyError:
+        return {"seen_s_ago": None, "count": 0}
+    return {"seen_s_ago": None if seen.seen_s_ago is None else round(seen.seen_s_ago, 1), "count": seen.count}
+
+
+@bp.get("/metrics")
+def show_metrics() -> Response:
+    """Prometheus asks what was counted, from this machine itself or with a key that may read."""
+    if not is_at_this_machine(request):
+        insist_on_key("read")
+    body, content_type = metrics.exposition(gauges(datetime.now(UTC)))
+    return Response(body, content_type=content_type)

@@ -42,6 +42,8 @@ def invokes(kind: str) -> Callable[[Callable[[Order], Placed]], Callable[[], Any
             placed = view(order)
             return _answer(*tell(placed, order), placed.retry_after)
 
+        # For the documents: routes/operations.py
+        invoke.order = kind  # type: ignore[attr-defined]
         return invoke
 
     return decorate

@@ -14,14 +14,23 @@ WRONG_SECRETS = RateLimitItemPerMinute(10)
 _ONE_AT_A_TIME = Lock()
 
 
-def count(item: RateLimitItemPerMinute, bucket: str) -> None:
-    """Count this request against a limit of its peer's address. Raises TooManyRequests."""
+def count(item: RateLimitItemPerMinute, bucket: str, of_all: bool = False) -> None:
+    """Count this request against a limit of its peer's address, or of all addresses together. Raises TooManyRequests."""
+    _insist("hit", item, bucket, of_all)
+
+
+def insist_on_less(item: RateLimitItemPerMinute, bucket: str, of_all: bool = False) -> None:
+    """Raise TooManyRequests where a limit is reached already; counts nothing."""
+    _insist("test", item, bucket, of_all)
+
+
+def _insist(how: str, item: RateLimitItemPerMinute, bucket: str, of_all: bool) -> None:
     if not current_app.config["POKEA"].ratelimit_enabled:
         return
     limits = current_app.extensions["pokea.limits"]
-    key = (bucket, request.remote_addr or "")
+    key = (bucket, "all" if of_all else request.remote_addr or "")
     with _ONE_AT_A_TIME:
-        is_within = limits.hit(item, *key)
+        is_within = getattr(limits, how)(item, *key)
     if not is_within:
         wait_s = max(1, round(limits.get_window_stats(item, *key).reset_time - time()))
         raise TooManyRequests(f"Too many requests: {item.amount} per minute. Try again in {wait_s} s.", retry_after_s=wait_s)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from app.config import Settings
 from app.schemas.invokes import INVOKES
 from services.invocations import Order, Placed
 from services.past_invocations import told
@@ -27,6 +28,13 @@ def tell(placed: Placed, order: Order) -> tuple[int, dict[str, Any]]:
 def tell_preview(order: Order) -> dict[str, Any]:
     """Return what an order would be. Raises StorageUnavailable."""
     return {"message": "Preview: nothing was sent.", "preview": preview(order)}
+
+
+def tell_real(order: Order, settings: Settings) -> str:
+    """Return what a live order does, for the person who has to confirm it."""
+    to = order.phones[0] if len(order.phones) == 1 else f"{len(order.phones)} numbers"
+    what = INVOKES[order.kind].real + (f" of {order.amount} {order.currency}" if order.amount is not None else "")
+    return f"LIVE account '{settings.at_username}': this sends {what} to {to}"
 
 
 def _repeated(placed: Placed, order: Order) -> str:

@@ -1,24 +1,20 @@
 """flask callbacks: list, show and export what was kept."""
 
-import csv
-import io
 import json
-import shlex
 from typing import Any
 
 import click
 from flask import current_app
 
-from app import masking
-from app.models import Callback
 from app.schemas.callbacks import KINDS
 from routes.commands.output import DatabaseGroup, as_json, show, talk
-from services import archive
+from routes.commands.replays import edit_replay, pin, replay
+from services import archive, due, exports
 from services.tunnel import local_address
 
 callbacks = DatabaseGroup("callbacks", help="Read what Africa's Talking posted.")
-# A spreadsheet runs a cell that begins so.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+for command in (replay, edit_replay, pin):
+    callbacks.add_command(command)
 
 
 def _privacy() -> bool:
@@ -27,7 +23,9 @@ def _privacy() -> bool:
 
 @callbacks.command("list")
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Only this kind.")
-@click.option("--state", type=click.Choice(["accepted", "differing", "refused"]), help="Only this state.")
+@click.option(
+    "--state", type=click.Choice([*archive.STATES, archive.DEAD]), help="Only this state; dead: what follows from it was given up."
+)
 @click.option("--phone", help="Only this number, as it was sent.")
 @click.option("--limit", default=20, type=click.IntRange(1, 1000), help="At most so many.")
 @as_json
@@ -37,12 +35,13 @@ def list_callbacks(kind: str | None, state: str | None, phone: str | None, limit
     Example: flask callbacks list --kind sms.incoming_message
     """
     rows = [archive.shown(row, _privacy()) for row in archive.newest(limit, kind, state, phone)]
-    show(as_json, rows, lambda: [_line(row) for row in rows])
+    show(as_json, rows, lambda: [line(row) for row in rows])
     if not rows:
         talk("No callbacks. Make one: flask trigger sms.incoming_message")
 
 
-def _line(row: dict[str, Any]) -> str:
+def line(row: dict[str, Any]) -> str:
+    """Return a callback as `flask callbacks list` prints it. row: as services.archive.shown gives it."""
     time = row["received_at"][:19].replace("T", " ")
     repeats = f"  ={row['repeats']}" if row["repeats"] else ""
     answer = row["answer"].split("\n")[0][:20]
@@ -69,48 +68,30 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+@callbacks.command("retry")
+@click.argument("callback_id")
+@as_json
+def retry(callback_id: str, as_json: bool) -> None:
+    """Have the worker do once more what follows from a callback that was given up.
+
+    Example: flask callbacks retry cb_01KF3Z0000000000000000000
+    """
+    if not due.again(callback_id):
+        raise click.ClickException(f"'{callback_id}' was not given up. flask callbacks list --state dead names those that were.")
+    show(as_json, {"id": callback_id, "due": True}, lambda: [f"{callback_id} is due again"])
+
+
 @callbacks.command("export")
-@click.option(
-    "--format", "form", type=click.Choice(["json", "csv", "curl"]), default="json", help="One JSON object, CSV row or curl command a line."
-)
+@click.option("--format", "form", type=click.Choice(exports.FORMS), default="json", help="One JSON object, CSV row or curl command a line.")
+@click.option("--replays", is_flag=True, help="Replays too; in JSON such a line has replay_of.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json, whatever that says.")
-def export(form: str, as_json: bool) -> None:
+def export(form: str, replays: bool, as_json: bool) -> None:
     """Print every callback, oldest first, as it came.
 
     Example: flask callbacks export --format csv > callbacks.csv
     """
-    write = {"json": _json_line, "csv": _csv_line, "curl": _curl_line}["json" if as_json else form]
-    if form == "csv" and not as_json:
-        click.echo("id,kind,received_at,state,repeats,fields,raw_body,raw_encoding")
-    for row in archive.every():
-        click.echo(write(row))
-
-
-def _json_line(row: Callback) -> str:
-    return json.dumps(archive.exported(row, _privacy()), ensure_ascii=False)
-
-
-def _csv_line(row: Callback) -> str:
-    line = io.StringIO()
-    values = archive.exported(row, _privacy())
-    cells = [
-        values["id"],
-        values["kind"],
-        values["received_at"],
-        values["state"],
-        values["repeats"],
-        json.dumps(values["fields"], ensure_ascii=False),
-    ]
-    csv.writer(line).writerow([_safe(str(cell)) for cell in (*cells, values["raw_body"], values.get("raw_encoding", ""))])
-    return line.getvalue().rstrip("\r\n")
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _curl_line(row: Callback) -> str:
-    body = row.raw_body.decode("utf-8", "surrogateescape")
-    url = local_address(current_app.config["POKEA"]) + row.path + (f"?{row.query}" if row.query else "")
-    words = ["curl", "-X", "POST", url, "-H", f"Content-Type: {row.content_type}", "--data-raw", body]
-    return " ".join(shlex.quote(masking.numbers_in(masking.raw(word)) if _privacy() else word) for word in words)
+    settings, written_as = current_app.config["POKEA"], "json" if as_json else form
+    if written_as == "csv":
+        click.echo(exports.CSV_HEADER)
+    for row in archive.every(replays):
+        click.echo(exports.line_of(row, written_as, settings.privacy, local_address(settings)))

@@ -15,6 +15,8 @@ import click
 from app.config import ROOT
 
 POLL_S = 0.1
+# All files of code are looked at.
+LOOK_EVERY_S = 1.0
 # As long as gunicorn lets requests finish, and a little more.
 PATIENCE_S = 45.0
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -24,12 +26,16 @@ _DIE_WITH_PARENT = 1
 
 @dataclass(frozen=True)
 class Child:
-    """A program to run. name: what it is called when it ends by itself. watched: folders of code; a change there starts it again."""
+    """A program to run. name: what it is called when it ends by itself.
+
+    watched: folders of code; a change there starts one again that ended by itself, and with `is_restarted` one that runs.
+    """
 
     name: str
     command: list[str] = field(compare=False)
     environment: dict[str, str] = field(compare=False)
     watched: tuple[Path, ...] = ()
+    is_restarted: bool = False
 
 
 def run_together(children: list[Child]) -> int:
@@ -42,20 +48,37 @@ def run_together(children: list[Child]) -> int:
         signal.signal(number, lambda received, _frame: stopping.append(received))
     running = {child: _start(child) for child in children}
     waiting: dict[Child, float] = {}
+    seen = {child: _changed_at(child) for child in children if child.is_restarted and child.watched}
     terminal = _terminal()
-    has_ended = False
+    has_ended, look_at = False, 0.0
     while not stopping and not has_ended and not _is_closed(terminal):
         time.sleep(POLL_S)
+        if time.monotonic() >= look_at:
+            _restart(running, seen)
+            _start_waiting(running, waiting)
+            look_at = time.monotonic() + LOOK_EVERY_S
         has_ended = _look_after(running, waiting)
     _end(list(running.values()), stopping)
     return 1 if has_ended else 0
 
 
-def _look_after(running: dict[Child, subprocess.Popen[bytes]], waiting: dict[Child, float]) -> bool:
-    """Start again what waits for a change that came; return whether something ended for good."""
+def _restart(running: dict[Child, subprocess.Popen[bytes]], seen: dict[Child, float]) -> None:
+    """Start again what runs on code that was changed since it began."""
+    for child in [child for child, before in seen.items() if child in running and _changed_at(child) > before]:
+        seen[child] = _changed_at(child)
+        _end([running[child]], [])
+        running[child] = _start(child)
+
+
+def _start_waiting(running: dict[Child, subprocess.Popen[bytes]], waiting: dict[Child, float]) -> None:
+    """Start again what waits for a change that came."""
     for child in [child for child, changed_at in waiting.items() if _changed_at(child) > changed_at]:
         del waiting[child]
         running[child] = _start(child)
+
+
+def _look_after(running: dict[Child, subprocess.Popen[bytes]], waiting: dict[Child, float]) -> bool:
+    """Let what ended by itself wait for a change; return whether something ended for good."""
     ended = {child: code for child, process in running.items() if (code := process.poll()) is not None}
     for child, code in ended.items():
         if child.watched:
@@ -69,7 +92,17 @@ def _look_after(running: dict[Child, subprocess.Popen[bytes]], waiting: dict[Chi
 
 def _changed_at(child: Child) -> float:
     """Return when a child's code was changed last."""
-    return max(path.stat().st_mtime for folder in child.watched for path in folder.rglob("*.py"))
+    # Unlike a glob, it passes over a folder that is removed meanwhile.
+    places = (place for folder in child.watched for place in os.walk(folder))
+    return max((_time_of(Path(place, name)) for place, _, names in places for name in names if name.endswith(".py")), default=0.0)
+
+
+def _time_of(path: Path) -> float:
+    """Return when a file was changed; 0 for one that is gone since its name was read, or names nothing, as an editor's lock."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _terminal() -> "select.poll | None":

@@ -36,7 +36,7 @@ EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 @click.option("--json", "as_json", is_flag=True, help="Print the banner and every log line as JSON.")
 @with_appcontext
 def dev(port: int | None, host: str, no_emulator: bool, open_browser: bool, as_json: bool) -> None:
-    """Bring the database up to date and run the app and the emulator, with a line for every callback.
+    """Bring the database up to date and run the app, its worker and the emulator, with a line for every callback.
 
     Example: flask dev --port 9002
     """
@@ -55,20 +55,31 @@ def dev(port: int | None, host: str, no_emulator: bool, open_browser: bool, as_j
     if open_browser:
         click.launch(f"http://localhost:{port}/")
     sys.stdout.flush()
-    children = [_web(host, port, emulator_url, as_json, settings.flask_env == "development")]
+    reloads = settings.flask_env == "development"
+    environment = _environment(port, emulator_url, as_json)
+    children = [_web(host, port, environment, reloads), _worker(environment, reloads)]
     if emulator_url:
         children.append(_emulator(settings, host, port, emulator_url))
     raise SystemExit(run_together(children))
 
 
-def _web(host: str, port: int, emulator_url: str, as_json: bool, reloads: bool) -> Child:
+def _environment(port: int, emulator_url: str, as_json: bool) -> dict[str, str]:
     environment = child_environment(TRUSTED_PROXIES="1") | {"PORT": str(port)} | ({"LOG_FORMAT": "json"} if as_json else {})
     if emulator_url:
         # The base address, too: it may be set to where the emulator was meant to be.
         environment |= {"EMULATOR_URL": emulator_url, "AT_BASE_URL": emulator_url}
+    return environment
+
+
+def _web(host: str, port: int, environment: dict[str, str], reloads: bool) -> Child:
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     arguments = ["--bind", bind, "--workers", "1", "--access-logfile", "/dev/null", "--log-level", "error"]
     return Child("web process", [sys.executable, "-m", "gunicorn", *arguments], environment, WATCHED if reloads else ())
+
+
+def _worker(environment: dict[str, str], reloads: bool) -> Child:
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker", "--quiet"]
+    return Child("worker", command, environment, WATCHED if reloads else (), is_restarted=reloads)
 
 
 def _emulator(settings: Settings, host: str, port: int, url: str) -> Child:
@@ -121,6 +132,8 @@ def _facts(settings: Settings, port: int, emulator_url: str) -> dict[str, object
         "version": VERSION,
         "mode": settings.at_mode,
         "url": f"http://localhost:{port}",
+        "dashboard": f"http://localhost:{port}/dashboard",
+        "docs": f"http://localhost:{port}/docs",
         "phone": f"{emulator_url}/" if emulator_url else None,
         "services": [f"/api/{product}" for product in PRODUCTS],
         "public_url": public.url or None,
@@ -135,16 +148,19 @@ def _banner(settings: Settings, port: int, emulator_url: str, is_wanted: bool) -
         if settings.at_mode != "emulator"
         else "Keys        AT_API_KEY not set: using the emulator. Copy .env.example to .env for the sandbox or live.\n  "
     )
+    needs_link = public.url and not settings.dashboard_password
+    sign_in = "Sign in     flask login-link   (for the dashboard through the tunnel)\n  " if needs_link else ""
     callbacks = "".join(f"Callbacks   {caution}\n  " for caution in cautions(settings))
     calls = "" if settings.at_base_url in ("", settings.emulator_url) else f"Calls go to {settings.at_base_url} (AT_BASE_URL)\n  "
     callbacks += "".join(f"Money       {caution}\n  " for caution in money_cautions(settings))
     return f"""
   Pokea {VERSION}                    mode: {settings.at_mode.upper()} ({MEANING[settings.at_mode]})
 
-  App         http://localhost:{port}/
-  {_phone(settings, emulator_url, is_wanted)}Services    {"  ".join(f"/api/{product}" for product in PRODUCTS)}
+  Dashboard   http://localhost:{port}/dashboard
+  {_phone(settings, emulator_url, is_wanted)}API docs    http://localhost:{port}/docs
+  Services    {"  ".join(f"/api/{product}" for product in PRODUCTS)}
   Public URL  {public.url or f"none yet. Start one:  ngrok http {port}"}
-  {callbacks}{calls}{keys}
+  {sign_in}{callbacks}{calls}{keys}
   Waiting for callbacks. Make one:  flask trigger sms.incoming_message        (Ctrl+C to stop)
 """
 

@@ -1,6 +1,5 @@
 """flask invocations: list, show and settle the calls that were made to Africa's Talking."""
 
-import getpass
 import json
 from typing import Any
 
@@ -11,7 +10,7 @@ from marshmallow import ValidationError
 from app.errors import GatewayError
 from app.schemas.invokes import INVOKES
 from app.schemas.orders import read_phone
-from routes.commands.output import DatabaseGroup, as_json, show, talk
+from routes.commands.output import DatabaseGroup, as_json, person, show, talk
 from services import past_invocations
 
 invocations = DatabaseGroup("invocations", help="Read, and settle, the calls made to Africa's Talking.")
@@ -83,15 +82,8 @@ def settle(invocation_id: str, state: str, note: str, as_json: bool) -> None:
     Example: flask invocations settle inv_01KF3Z0000000000000000000 --as sent --note "seen in the dashboard"
     """
     meant = {"sent": "accepted", "not-sent": "refused"}[state]
-    row = _told(lambda: past_invocations.settle(invocation_id, meant, _person(), note))
+    row = _told(lambda: past_invocations.settle(invocation_id, meant, person(), note))
     show(as_json, row, lambda: [f"{invocation_id} is {row['state']}"])
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may have no name for who runs it
-        return "command line"
 
 
 def _told(read: Any) -> dict[str, Any]:

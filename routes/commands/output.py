@@ -1,5 +1,6 @@
 """How commands speak: data to standard output, as text or as one JSON document; talk to standard error."""
 
+import getpass
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -34,6 +35,14 @@ def show(wants_json: bool, data: Any, lines: Callable[[], Iterable[str]]) -> Non
     else:
         for line in lines():
             click.echo(line)
+
+
+def person() -> str:
+    """Return who runs the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may have no name for who runs it
+        return "command line"
 
 
 def talk(line: str) -> None:

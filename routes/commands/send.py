@@ -10,10 +10,9 @@ from flask import current_app
 from app.config import Settings
 from app.errors import GatewayError, StorageUnavailable
 from app.models import Recipient
-from app.schemas.invokes import INVOKES
 from routes.commands.output import DatabaseGroup, as_json, show
 from routes.orders import read_order
-from routes.telling import tell, tell_preview
+from routes.telling import tell, tell_preview, tell_real
 from services import airtime, payments, sim_swap, sms, voice
 from services.invocations import Order, Placed
 
@@ -144,9 +143,7 @@ def _in_terminal(sentence: str) -> str:
 
 
 def _confirm(order: Order, settings: Settings) -> None:
-    to = order.phones[0] if len(order.phones) == 1 else f"{len(order.phones)} numbers"
-    what = INVOKES[order.kind].real + (f" of {order.amount} {order.currency}" if order.amount is not None else "")
-    click.confirm(f"LIVE account '{settings.at_username}': this sends {what} to {to}. Continue?", abort=True, err=True)
+    click.confirm(f"{tell_real(order, settings)}. Continue?", abort=True, err=True)
 
 
 def _lines(placed: Placed, body: dict[str, Any]) -> list[str]:
