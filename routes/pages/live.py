@@ -1,0 +1,139 @@
+"""The first page: callbacks and orders as they come, one line each, and the chosen one beside them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.errors import GatewayError, Invalid
+from app.extensions import db, writing
+from app.schemas.bodies import clean
+from app.schemas.callbacks import KINDS
+from app.schemas.invokes import INVOKES
+from routes.addresses import path_of
+from routes.api import read_moment
+from routes.asked import filters_given
+from routes.pages import callback, invocation, showing
+from routes.pages.real import insist_on_word
+from services import docs_page, editing, samples
+from services.reading import live
+from services.reading.known import Known, moment_of, place_of, since_for
+from services.reading.lines import Line
+from services.reading.wanted import look_at_all
+from services.tunnel import local_address
+
+bp = Blueprint("live", __name__)
+ROWS = 50
+# What an open page shows at most.
+MOST_NEW = 100
+
+
+@bp.get("/dashboard")
+def page() -> str:
+    """A person watches what comes in, or looks for something."""
+    asked, now, after = filters_given(), datetime.now(UTC), _place("after")
+    with db.engine.connect() as connection:
+        lines, following = live.lines(connection, asked, after or None, ROWS, _country(), showing.hides_numbers(), _only_looks())
+    sel = clean(request.args.get("sel", ""))
+    return render_template(
+        "live.html", lines=lines, next=following, next_at=moment_of(following) if following and len(lines) < ROWS else None,
+        asked=asked, only_looks=_only_looks(), sel=sel, now_is=now, since=since_for(now), href=_href(), whole=_whole(),
+        families=live.FAMILIES, kinds=KINDS, invokes=INVOKES, states=live.STATES, **_chosen(sel),
+    )  # fmt: skip
+
+
+@bp.get("/dashboard/new")
+def new() -> Response:
+    """An open page asks what came since: rows, or 204 for nothing. A header says what to ask from the next time."""
+    now, tails = datetime.now(UTC), request.args.get("have", "").split(".")
+    known = Known(_place("from"), _place("oldest"), frozenset(tails[-MOST_NEW:]))
+    if not known.since:
+        raise Invalid("'from' must be a place in the list")
+    with db.engine.connect() as connection:
+        found = live.new_lines(connection, filters_given(), known, MOST_NEW, _country(), showing.hides_numbers(), _only_looks())
+    if found is None:
+        return Response(status=200, headers={"HX-Refresh": "true"})
+    rows = render_template("live_rows.html", lines=found, href=_href(), whole=_whole()) if found else ""
+    return Response(rows, 200 if found else 204, {"X-From": since_for(now)})
+
+
+@bp.get("/dashboard/pulse")
+def pulse() -> str:
+    """An open page asks how things are around it."""
+    return render_template("pulse.html")
+
+
+@bp.post("/dashboard/looked")
+def looked() -> BaseResponse:
+    """A person looked at all that wanted it."""
+    with writing() as connection:
+        look_at_all(connection, read_moment(request.form.get("until", ""), "until"), datetime.now(UTC))
+    current_app.extensions["pokea.surroundings"].forget()
+    return redirect(url_for(".page"), 303)
+
+
+@bp.post("/dashboard/sample")
+def sample() -> BaseResponse:
+    """A person wants to see a callback arrive: one of this kind is posted to this app, as Africa's Talking would."""
+    kind = request.form.get("kind", "")
+    if kind not in KINDS:
+        raise Invalid(f"'kind' must be one of {', '.join(KINDS)}")
+    insist_on_word("What follows from a sample is real in live mode.")
+    settings = current_app.config["POKEA"]
+    sent = samples.send_sample(kind, local_address(settings), path_of(current_app, kind), settings, _changes(kind))
+    showing.say(f"{kind}: answered {sent.status} {sent.answer[:60]!r} in {sent.ms} ms.", "good" if sent.status < 400 else "bad")
+    return redirect(url_for(".page", sel=sent.id), 303)
+
+
+def _only_looks() -> bool:
+    return request.args.get("looks") == "1"
+
+
+def _place(name: str) -> str:
+    """Return a place in the list out of the query, "" for none. Raises Invalid."""
+    given = request.args.get(name, "")
+    return place_of(given, name) if given else ""
+
+
+def _changes(kind: str) -> dict[str, Any]:
+    """Return the fields of a sample that a person changed on the page of documents; elsewhere there are none."""
+    if not request.form.get("has_fields"):
+        return {}
+    given = editing.paired(request.form.getlist("name"), request.form.getlist("value"))
+    return editing.changed(docs_page.shown_sample(kind, current_app.config["POKEA"]), given)
+
+
+def _country() -> str:
+    return str(current_app.config["POKEA"].default_country)
+
+
+def _href() -> Callable[[Line], str]:
+    """Return what tells where a line leads without scripts: this page, with it chosen. Built once for many lines."""
+    here = showing.with_query(url_for("pages.live.page"), **dict.fromkeys(("sel", "from", "oldest", "have")))
+    return lambda line: f"{here}{'&' if '?' in here else '?'}sel={line.id}"
+
+
+def _whole() -> Callable[[Line], str]:
+    """Return what tells the address of all that is known of a line."""
+    ours, theirs = url_for("pages.invocation.page", invocation_id="_"), url_for("pages.callback.page", callback_id="_")
+    return lambda line: f"{(ours if line.is_ours else theirs)[:-1]}{line.id}"
+
+
+def _chosen(row_id: str) -> dict[str, Any]:
+    """Return the template that shows the chosen callback or order beside the list, and its values."""
+    if not row_id:
+        return {"chosen": None}
+    is_callback = row_id.startswith("cb_")
+    try:
+        values = callback.values(row_id) if is_callback else invocation.values(row_id)
+    except GatewayError as error:
+        return {"chosen": "error_part.html", "message": error.message}
+    return {"chosen": "callback_part.html" if is_callback else "invocation_part.html", **values}
+
+
+@bp.get("/c/<row_id>")
+def short(row_id: str) -> BaseResponse:
+    """A person pastes an id from the terminal."""
+    return redirect(url_for(".page", sel=clean(row_id)), 302)
