@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,11 @@ import psycopg
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
-from sqlalchemy import create_engine, inspect, select
+from jinja2 import FileSystemBytecodeCache
+from sqlalchemy import URL, Engine, create_engine, inspect, make_url, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
+from werkzeug.routing import Rule
 
 from app import create_app
 from app.config import Settings
@@ -23,6 +26,24 @@ from tests.stub_at import StubAT
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 # Where services are required, one that is missing fails the run instead of being skipped.
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def routes_are_compiled_once() -> Iterator[None]:
+    """Each test makes applications with the same hundred routes: half of its time went to werkzeug compiling them again."""
+    usual, made = Rule.compile, {}
+
+    def compile_once(rule: Rule) -> None:
+        key = (rule.rule, rule.subdomain, rule.host, rule.merge_slashes, tuple(sorted(rule.defaults or {})))
+        if key not in made:
+            usual(rule)
+            made[key] = (rule._parts, rule._trace, rule._converters, rule.arguments, rule._build.__func__, rule._build_unknown.__func__)
+        rule._parts, rule._trace, rule._converters, rule.arguments, build, build_unknown = made[key]
+        rule._build, rule._build_unknown = build.__get__(rule), build_unknown.__get__(rule)
+
+    Rule.compile = compile_once
+    yield
+    Rule.compile = usual
 
 
 def missing(what: str) -> None:
@@ -82,8 +103,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Templates as they were compiled for the first application: most of a page's time goes there otherwise."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def make_app(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+def make_app(database_url: str, tmp_path: Path, compiled_templates: FileSystemBytecodeCache) -> Iterator[Callable[..., Flask]]:
     """Make applications on this test's database, with other settings than the defaults."""
     made = []
 
@@ -91,6 +118,7 @@ def make_app(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Flask]
         base = Settings(database_url=database_url, secret_key="test", instance_dir=tmp_path)
         app = create_app(replace(base, **settings) if settings.get("at_mode") is None else Settings(**{**as_given(base), **settings}))
         app.config["TESTING"] = True
+        app.jinja_env.bytecode_cache = compiled_templates
         made.append(app)
         return app
 
@@ -129,10 +157,33 @@ def sending(make_app: Callable[..., Flask], at: StubAT) -> Callable[..., Flask]:
     return make
 
 
+@pytest.fixture(scope="session")
+def readers() -> Iterator[Callable[[str], Engine]]:
+    """Give one engine to each sort of database, which compiles what tests ask only once, and knows whose turn it is."""
+    urls: dict[str, URL] = {}
+
+    def connect_to(sort: str) -> Callable[[], Any]:
+        return lambda: sqlite3.connect(urls[sort].database) if sort == "sqlite" else psycopg.connect(urls[sort].render_as_string(False))
+
+    engines: dict[str, Engine] = {}
+
+    def reader(url: str) -> Engine:
+        parsed = make_url(url)
+        sort = parsed.get_backend_name()
+        urls[sort] = parsed.set(drivername=sort)
+        if sort not in engines:
+            engines[sort] = create_engine(parsed, creator=connect_to(sort), poolclass=NullPool)
+        return engines[sort]
+
+    yield reader
+    for engine in engines.values():
+        engine.dispose()
+
+
 @pytest.fixture
-def stored(database_url: str) -> Iterator[Callable[[type], list[Any]]]:
+def stored(database_url: str, readers: Callable[[str], Engine]) -> Callable[[type], list[Any]]:
     """Read committed rows, oldest first, over a connection that no application knows."""
-    engine = create_engine(database_url, poolclass=NullPool)
+    engine = readers(database_url)
 
     def read(model: type) -> list[Any]:
         with Session(engine) as session:
@@ -140,5 +191,4 @@ def stored(database_url: str) -> Iterator[Callable[[type], list[Any]]]:
             session.expunge_all()
             return rows
 
-    yield read
-    engine.dispose()
+    return read

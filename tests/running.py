@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -43,6 +44,19 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in found.split()]
 
 
+def _upgrade(root: Path, environment: dict[str, str]) -> None:
+    subprocess.run([sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"], cwd=root, env=environment, check=True)
+
+
+@cache
+def _migrated(root: Path) -> bytes:
+    """Return an empty SQLite file of the newest migration: made once, for it takes seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.db"
+        _upgrade(root, os.environ | {"DATABASE_URL": f"sqlite:///{file}", "SECRET_KEY": "test", "AT_MODE": "emulator"})
+        return file.read_bytes()
+
+
 class Web:
     """gunicorn wsgi:app with the flags of gunicorn.conf.py."""
 
@@ -54,8 +68,12 @@ class Web:
         self.environment = {**os.environ, "DATABASE_URL": database_url, "SECRET_KEY": "test", "AT_MODE": "emulator", **settings}
 
     def migrate(self) -> None:
-        """Bring the database to the newest migration."""
-        subprocess.run([sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"], cwd=self.root, env=self.environment, check=True)
+        """Make the database, which is empty or not there, one of the newest migration."""
+        url = self.environment["DATABASE_URL"]
+        if url.startswith("sqlite"):
+            Path(url.removeprefix("sqlite:///")).write_bytes(_migrated(self.root))
+        else:
+            _upgrade(self.root, self.environment)
 
     def __enter__(self) -> "Web":
         with self.log.open("ab") as log:
@@ -181,3 +199,34 @@ class Emulator:
             return requests.get(f"{self.url}/healthz", timeout=1).status_code == 200
         except requests.RequestException:
             return False
+
+
+class WorkerProcess:
+    """flask worker, with the settings of a web process."""
+
+    def __init__(self, web: Web) -> None:
+        self.web = web
+        self.log = web.log.with_name(f"worker-{web.port}.log")
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Start, and do not wait."""
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
+            self.process = subprocess.Popen(command, cwd=self.web.root, env=self.web.environment, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """End it at once (-9)."""
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self) -> "WorkerProcess":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            self.kill()

@@ -62,7 +62,7 @@ class StubAT:
     def __enter__(self) -> "StubAT":
         self.server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"stub": self}))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.005,), daemon=True)
         self.thread.start()
         return self
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import insert, select
@@ -20,6 +21,7 @@ from tests.samples import post
 
 Stored = Callable[[type], list[Any]]
 KIND_NAMES = list(KINDS)
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -52,6 +54,18 @@ def test_many_different_ones_at_once_are_all_kept(app: Flask, stored: Stored) ->
         answers = list(threads.map(lambda n: post(app.test_client(), "sms.delivery_report", sample | {"id": f"m{n}"}), range(200)))
     assert {row.id for row in stored(Callback)} == {answer.headers["X-Pokea-Id"] for answer in answers}
     assert len(stored(Callback)) == 200
+
+
+@ON_POSTGRESQL
+def test_connections_from_before_a_restart_of_the_server_cost_no_callback(app: Flask, database_url: str) -> None:
+    client, sample = app.test_client(), KINDS["sms.opt_out"].sample
+    # Without an identity and unlike the one before: the second takes the way with a transaction, and leaves its connection in the pool.
+    answers = [post(client, "sms.opt_out", sample | {"turn": str(turn)}).status_code for turn in (1, 2)]
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        ended = connection.execute(others).fetchall()
+    answers += [post(client, "sms.opt_out", sample | {"turn": str(turn)}).status_code for turn in (3, 4)]
+    assert (answers, len(ended) >= 2) == ([200] * 4, True)
 
 
 def test_what_raises_is_rolled_back(app: Flask, stored: Stored) -> None:

@@ -42,6 +42,8 @@ def test_fields_are_shown_without_pins_and_secrets() -> None:
 def test_numbers_are_masked_whatever_their_type_and_depth() -> None:
     fields = {"phoneNumber": 254711000088, "list": [{"pin": "9876"}, "+254711000017"], "text": 4321, "ok": True, "n": 5}
     shown = {"phoneNumber": "***088", "list": [{"pin": "****"}, "***017"], "text": "****", "ok": True, "n": 5}
+    named = {"+254711000017": "a", "256711000017": "b", "2711000017x": "c", "17": "+254711000088"}
+    assert masking.everything(named) == {"***017": "a", "***017 (2)": "b", "2711000017x": "c", "17": "***088"}
     assert masking.fields("ussd.session", fields, hide_numbers=True) == shown
     assert masking.query("ussd.session", "text=1*4321&phoneNumber=%2B254711000017", hide_numbers=True) == "text=1*****&phoneNumber=***017"
 

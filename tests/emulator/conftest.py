@@ -35,7 +35,7 @@ def emulator() -> Iterator[Running]:
     url = f"http://127.0.0.1:{port}"
     world = World(DOERS, Settings(app_url="http://127.0.0.1:9"), url)
     server = Server("127.0.0.1", port, create_app(world))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True)
     world.timetable.start()
     thread.start()
     control = Control(url)
@@ -114,7 +114,7 @@ def receiver(emulator: Running) -> Iterator[Receiver]:
     made = Receiver("")
     server = HTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"receiver": made}))
     made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
     emulator.control.settings(app_url=made.url)
     yield made
     server.shutdown()

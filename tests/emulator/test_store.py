@@ -31,7 +31,7 @@ def kept(path: Path, app_url: str) -> Iterator[tuple[Control, World]]:
     store = Store(world, path)
     store.load()
     server = Server("127.0.0.1", port, create_app(world))
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
     world.timetable.start()
     store.start()
     control = Control(world.own_url)

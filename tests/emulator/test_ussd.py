@@ -160,7 +160,7 @@ def test_hop_metadata_is_echoed_and_summed_up(emulator: Running) -> None:
             self.wfile.write(b"CON more" if len(seen) < 3 else b"END done")
 
     server = Server(("127.0.0.1", 0), App)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
     emulator.control.settings(app_url=f"http://127.0.0.1:{server.server_address[1]}")
     session = emulator.control.dial(ME, CODE)["session"]
     emulator.control.reply(ME, session, "1")

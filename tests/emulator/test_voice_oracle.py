@@ -202,7 +202,7 @@ class Line:
 def place() -> Iterator[Receiver]:
     """The app's place, listening."""
     server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
     thread.start()
     yield server
     server.shutdown()

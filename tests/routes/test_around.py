@@ -65,14 +65,14 @@ def test_another_method_elsewhere_says_what_is_right(client: FlaskClient) -> Non
 
 def test_health_and_readiness(client: FlaskClient) -> None:
     assert client.get("/healthz").get_json()["status"] == "ok"
-    assert client.get("/readyz").get_json() == {"status": "ready", "database": "ok"}
+    assert client.get("/readyz").get_json() == {"status": "ready", "database": "ok", "worker": {"seen_s_ago": None, "count": 0}}
 
 
 def test_a_database_behind_is_not_ready(make_app: Callable[..., Flask], tmp_path: object) -> None:
     app = make_app(database_url=f"sqlite:///{tmp_path}/empty.db")
     answer = app.test_client().get("/readyz")
     assert answer.status_code == 503
-    assert "2 migrations behind: run flask db upgrade" in answer.get_json()["database"]
+    assert "6 migrations behind: run flask db upgrade" in answer.get_json()["database"]
 
 
 @pytest.mark.parametrize(("sent", "is_kept"), [("abc-1", True), ("x" * 101, False), ("a b", False), ("", False)])

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from app.models import Callback
 from app.schemas.callbacks import KINDS
 from services.slots import index_key
+from tests.invoking import ONLY_SQLITE
 from tests.samples import FORM, JSON, PATHS, Line, corpus, encoded, post
 
 Stored = Callable[[type], list[Any]]
@@ -84,6 +85,7 @@ def test_nothing_is_refused_in_its_own_way_and_kept(client: FlaskClient, stored:
 
 @pytest.mark.parametrize(("kind", "name"), REQUIRED, ids=[f"{kind}-{name}" for kind, name in REQUIRED])
 @pytest.mark.parametrize("value", [None, "", "  "], ids=["absent", "empty", "blank"])
+@ONLY_SQLITE
 def test_what_is_required_is_present_and_not_blank(client: FlaskClient, stored: Stored, kind: str, name: str, value: str | None) -> None:
     fields = {key: entry for key, entry in KINDS[kind].sample.items() if key != name} | ({} if value is None else {name: value})
     answer = post(client, kind, fields)
@@ -97,6 +99,7 @@ def test_what_is_required_is_present_and_not_blank(client: FlaskClient, stored: 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)
 @pytest.mark.parametrize(("raw", "content_type"), [(b"[1,2]", JSON), (b'{"a":', JSON), (b"null", JSON), (b"\xff\xfe\x00", FORM), (b'{"a":' * 60 + b"1" + b"}" * 60, JSON)], ids=["list", "half", "null", "bytes", "deep"])  # fmt: skip
+@ONLY_SQLITE
 def test_rubbish_is_kept_raw_and_refused(client: FlaskClient, stored: Stored, kind: str, raw: bytes, content_type: str) -> None:
     answer = client.post(PATHS[kind], data=raw, content_type=content_type)
     assert answer.status_code < 500
@@ -131,6 +134,7 @@ def test_a_form_with_the_same_text_is_the_same_kind(client: FlaskClient, stored:
 
 
 @pytest.mark.parametrize(("kind", "name"), IDENTIFYING, ids=[f"{kind}-{name}" for kind, name in IDENTIFYING])
+@ONLY_SQLITE
 def test_another_identifying_field_is_another_callback(client: FlaskClient, stored: Stored, kind: str, name: str) -> None:
     sample = KINDS[kind].sample
     answers = [post(client, kind, sample), post(client, kind, sample | {name: f"{sample.get(name, '')}9"})]
@@ -296,6 +300,7 @@ def test_airtime_is_not_validated_in_live_mode_when_we_sent_none(make_app: Calla
 
 
 @pytest.mark.parametrize("amount", ["0", "-5", "nan", "ten"])
+@ONLY_SQLITE
 def test_a_sum_that_is_none_is_not_validated(client: FlaskClient, amount: str) -> None:
     assert post(client, "airtime.validation", KINDS["airtime.validation"].sample | {"amount": amount}).text == '{"status":"Failed"}'
 
@@ -309,6 +314,7 @@ def test_something_else_of_that_kind_in_between_ends_a_repeat(client: FlaskClien
 
 
 @pytest.mark.parametrize("date", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-02-30", "tomorrow"])
+@ONLY_SQLITE
 def test_no_date_is_an_error(client: FlaskClient, stored: Stored, date: str) -> None:
     assert post(client, "sms.incoming_message", KINDS["sms.incoming_message"].sample | {"date": date}).text == "GOOD"
     assert stored(Callback)[0].flags == ["date is not a time"]
@@ -325,6 +331,7 @@ def test_no_date_is_an_error(client: FlaskClient, stored: Stored, date: str) -> 
     ],
 )
 @pytest.mark.parametrize("value", [{"a": 1}, [1], 7, "+254711000099"], ids=["object", "list", "number", "text"])
+@ONLY_SQLITE
 def test_a_field_spelled_like_a_name_of_ours_takes_no_place(client: FlaskClient, stored: Stored, kind: str, field: str, value: Any) -> None:
     fields = KINDS[kind].sample | {field: value} | ({"text": "2"} if kind == "ussd.session" else {})
     answer = client.post(PATHS[kind], data=json.dumps(fields), content_type=JSON)

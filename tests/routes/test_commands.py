@@ -20,6 +20,7 @@ from services.apps import Flows
 from services.archive import PAGE
 from services.tunnel import public_address
 from services.ussd import Ask, End, Menu
+from tests.invoking import LIVE
 from tests.running import free_port
 from tests.samples import PATHS, post
 
@@ -253,9 +254,24 @@ def test_the_doctor_tells_whose_tunnel_it_is(served: Flask, make_app: Make) -> N
     assert (told.exit_code, "answers, but not from this app" in told.stdout) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("settings", "state", "says"),
+    [
+        ({}, "ok", "open on this machine only"),
+        ({"dashboard_password": "geheim"}, "ok", "asks for its password, but not on this machine"),
+        ({**LIVE, "at_base_url": "http://127.0.0.1:9", "dashboard_password": "geheim"}, "ok", "asks for its password"),
+        ({**LIVE, "at_base_url": "http://127.0.0.1:9"}, "failed", "Set DASHBOARD_PASSWORD"),
+    ],
+    ids=["open", "password", "live", "live without"],
+)
+def test_the_doctor_looks_at_the_dashboard_s_door(make_app: Make, settings: dict[str, Any], state: str, says: str) -> None:
+    [found] = [check for check in as_json(make_app(**settings), "doctor")["checks"] if check["name"] == "dashboard"]
+    assert (found["state"], says in found["message"], "geheim" in found["message"]) == (state, True, False)
+
+
 def test_the_doctor_sees_a_database_that_is_behind(make_app: Make, tmp_path: Any) -> None:
     told = run(make_app(database_url=f"sqlite:///{tmp_path}/empty.db"), "doctor")
-    assert (told.exit_code, "2 migrations behind" in told.stdout) == (1, True)
+    assert (told.exit_code, "6 migrations behind" in told.stdout) == (1, True)
 
 
 @pytest.mark.parametrize(

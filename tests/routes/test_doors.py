@@ -10,8 +10,10 @@ from flask import Flask
 
 from app.models import Callback
 from app.schemas.callbacks import KINDS
+from tests.invoking import ONLY_SQLITE
 from tests.samples import FORM, PATHS, encoded, post
 
+pytestmark = ONLY_SQLITE
 Stored = Callable[[type], list[Any]]
 Make = Callable[..., Flask]
 BODY, _ = encoded("sms.delivery_report", KINDS["sms.delivery_report"].sample)

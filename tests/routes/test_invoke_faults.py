@@ -123,6 +123,7 @@ def test_a_redirect_is_not_followed(sending: Sending, at: StubAT, kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@ONLY_SQLITE
 def test_with_nothing_listening_nothing_was_sent(make_app: Callable[..., Flask], stored: Stored, kind: str) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     answer = make_app(emulator_url=url, at_base_url=url).test_client().get(URLS[kind])

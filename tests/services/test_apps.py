@@ -24,9 +24,11 @@ from services.apps import Apps, Flows
 from services.budget import Budget
 from services.calls import CallFlow
 from services.ussd import Ask, Choose, End, Menu, Option
+from tests.invoking import ONLY_SQLITE
 from tests.samples import FORM
 
 Stored = Callable[[type], list[Any]]
+pytestmark = ONLY_SQLITE
 PHONE = "+254711000017"
 
 

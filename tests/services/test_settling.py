@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 from app.models import Invocation, Recipient
 from services import past_invocations
 from tests import stub_at
-from tests.invoking import PHONE, URLS
+from tests.invoking import ONLY_SQLITE, PHONE, URLS
 from tests.samples import post
 from tests.stub_at import StubAT
 
@@ -81,6 +81,7 @@ def test_of_two_that_could_be_meant_neither_is_guessed(client: FlaskClient, at: 
     assert [current(client, one).state for one in both] == ["unknown", "unknown"]
 
 
+@ONLY_SQLITE
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [("sms.bulk", {"phoneNumber": "+254711000009"}), ("airtime.send", {"value": "KES 11.0000"}), ("airtime.send", {"phoneNumber": "+254711000009"}),
@@ -156,6 +157,7 @@ def test_a_repeated_unknown_order_is_not_told_to_be_sent_again(client: FlaskClie
     assert (told["repeated"], "again" in told["advice"], "nobody knows" in told["advice"]) == (True, False, True)
 
 
+@ONLY_SQLITE
 def test_every_order_that_is_too_old_is_unknown_in_a_list(client: FlaskClient, at: StubAT, stored: Stored, database_url: str) -> None:
     for number in range(105):
         client.get(URLS["sim_swap.check"] + f"&reference={number}")

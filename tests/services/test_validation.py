@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from app.models import Callback, Recipient
 from services.apps import Flows
 from tests import stub_at
+from tests.invoking import ONLY_SQLITE
 from tests.samples import post
 from tests.stub_at import StubAT
 
@@ -138,6 +139,7 @@ def test_yesterdays_order_is_over(live: Callable[..., Flask]) -> None:
         assert asked(client, "T1") == "Failed"
 
 
+@ONLY_SQLITE
 @pytest.mark.parametrize("amount", [999999999999999, "10000000000", 50.00004, -50, 0], ids=str)
 def test_amounts_that_no_order_has_are_failed(live: Callable[..., Flask], amount: object) -> None:
     client = live().test_client()

@@ -1,0 +1,231 @@
+"""Named fixtures: flask fixtures save and list, flask trigger @name; what is kept, what never is, and what comes of broken files."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from werkzeug.serving import make_server
+
+from app.models import Callback
+from app.schemas.callbacks import KINDS
+from services.apps import Apps, Flows
+from services.budget import Budget
+from services.ussd import Ask, End, Menu
+from tests.invoking import ONLY_SQLITE
+from tests.receiving import Receiver
+from tests.running import free_port
+from tests.samples import FORM, JSON, post
+
+Stored = Callable[[type], list[Any]]
+Make = Callable[..., Flask]
+pytestmark = ONLY_SQLITE
+
+
+def run(app: Flask, *words: str) -> Result:
+    return app.test_cli_runner().invoke(args=list(words))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where fixtures are kept; made when the first one is."""
+    return tmp_path / "fixtures" / "events"
+
+
+@pytest.fixture
+def served(make_app: Make, folder: Path) -> Iterator[Flask]:
+    """An application that listens on its own port, and proves its callbacks in two ways."""
+    app = make_app(port=free_port(), callback_token=("t&1",), webhook_secret=("geheim-geheim",), fixtures_dir=folder)
+    server = make_server("127.0.0.1", app.config["POKEA"].port, app, threaded=True)
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    serving.start()
+    yield app
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+def keep(app: Flask, body: bytes, media: str = FORM, path: str = "/api/sms/opt-out") -> str:
+    return app.test_client().post(f"{path}?token=t%261", data=body, content_type=media).headers["X-Pokea-Id"]
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_every_kind_is_kept_and_posted_again(served: Flask, stored: Stored, folder: Path, kind: str) -> None:
+    assert run(served, "trigger", kind).exit_code == 0
+    saved = run(served, "fixtures", "save", "one", stored(Callback)[0].id)
+    assert (saved.exit_code, saved.stdout, "flask trigger @one" in saved.stderr) == (0, "saved 'one'\n", True)
+    told = json.loads((folder / "one.json").read_text())
+    assert (told["kind"], told["fields"]) == (kind, stored(Callback)[0].fields)
+    again = run(served, "trigger", "@one")
+    assert (again.exit_code, "Not the answer" in again.stderr, again.stdout.startswith("@one → 200 ")) == (0, False, True)
+    rows = stored(Callback)
+    assert len({row.raw_body for row in rows}) == 1
+    assert (len(rows), rows[0].repeats) == ((2, 0) if kind == "voice.instructions" else (1, 1))
+
+
+@pytest.mark.parametrize(
+    "body", [b"senderId=\xff\x00&phoneNumber=1", b"senderId='\"\r\n\n\t%&phoneNumber=1", b"", b"[1", b"senderId=\\u0000"], ids=range(5)
+)
+def test_bodies_are_kept_byte_for_byte(served: Flask, stored: Stored, body: bytes) -> None:
+    callback_id = keep(served, body, "text/plain; charset=x")
+    assert run(served, "fixtures", "save", "odd", callback_id).exit_code == 0
+    again = run(served, "trigger", "@odd")
+    # A refusal that was kept as one is no failure.
+    assert (again.exit_code, "Not the answer" in again.stderr) == (0, False)
+    [row] = stored(Callback)
+    assert (row.repeats, row.raw_body) == (1, body)
+
+
+def test_a_query_goes_along_without_its_token(served: Flask, stored: Stored, folder: Path) -> None:
+    callback_id = served.test_client().post("/api/sms/opt-out?token=t%261&senderId=A&phoneNumber=1", data=b"").headers["X-Pokea-Id"]
+    run(served, "fixtures", "save", "from-query", callback_id)
+    assert "t%261" not in (folder / "from-query.json").read_text()
+    assert run(served, "trigger", "@from-query").exit_code == 0
+    assert [(row.repeats, row.query) for row in stored(Callback)] == [(1, "senderId=A&phoneNumber=1")]
+
+
+def test_fields_are_set_and_ids_made_new(served: Flask, stored: Stored) -> None:
+    run(served, "trigger", "ussd.session")
+    run(served, "fixtures", "save", "menu", stored(Callback)[0].id)
+    changed = run(served, "trigger", "@menu", "--set", "text=2", "--set", "more=x")
+    assert "END Your phone number is" in changed.stdout
+    assert stored(Callback)[1].fields == stored(Callback)[0].fields | {"text": "2", "more": "x"}
+    assert run(served, "trigger", "@menu", "--count", "3", "--twice").exit_code == 0
+    assert len({row.fields["sessionId"] for row in stored(Callback)}) == 4
+
+
+def test_a_number_of_json_stays_a_number(served: Flask, stored: Stored) -> None:
+    run(served, "trigger", "airtime.validation")
+    run(served, "fixtures", "save", "top-up", stored(Callback)[0].id)
+    run(served, "trigger", "@top-up", "--set", "amount=12.5", "--set", "transactionId=other")
+    assert stored(Callback)[1].fields["amount"] == 12.5
+
+
+def test_another_address_gets_the_bytes_and_an_answer_that_differs_is_told(served: Flask, stored: Stored) -> None:
+    run(served, "trigger", "sms.opt_out")
+    run(served, "fixtures", "save", "stop", stored(Callback)[0].id)
+    with Receiver() as receiver:
+        done = run(served, "trigger", "@stop", "--to", receiver.url)
+    assert [came.body for came in receiver.came] == [stored(Callback)[0].raw_body]
+    assert (done.exit_code, "Not the answer that was kept: 200 'OK'" in done.stderr) == (0, True)
+
+
+def test_an_error_that_was_not_kept_fails(served: Flask, stored: Stored) -> None:
+    run(served, "trigger", "sms.opt_out")
+    run(served, "fixtures", "save", "stop", stored(Callback)[0].id)
+    assert run(served, "trigger", "@stop", "--set", "senderId=").exit_code == 1
+
+
+def test_nobody_listening_is_told(make_app: Make, folder: Path) -> None:
+    app = make_app(port=1, fixtures_dir=folder)
+    callback_id = post(app.test_client(), "sms.opt_out").headers["X-Pokea-Id"]
+    run(app, "fixtures", "save", "stop", callback_id)
+    done = run(app, "trigger", "@stop")
+    assert (done.exit_code, "Nothing took @stop at http://127.0.0.1:1" in done.stderr) == (1, True)
+
+
+def test_a_name_is_taken_once_unless_forced(served: Flask, folder: Path) -> None:
+    first, second = keep(served, b"senderId=A&phoneNumber=1"), keep(served, b"senderId=B&phoneNumber=1")
+    assert run(served, "fixtures", "save", "stop", first).exit_code == 0
+    refused = run(served, "fixtures", "save", "stop", second)
+    assert (refused.exit_code, "already" in refused.stderr) == (1, True)
+    assert json.loads((folder / "stop.json").read_text())["fields"]["senderId"] == "A"
+    assert run(served, "fixtures", "save", "stop", second, "--force").exit_code == 0
+    assert json.loads((folder / "stop.json").read_text())["fields"]["senderId"] == "B"
+    assert [path.name for path in folder.iterdir()] == ["stop.json"]
+
+
+@pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/b", "A", "", "-", "a_b", "a.json", "a\n", "é", "a" * 62])
+def test_names_are_no_paths(served: Flask, folder: Path, name: str) -> None:
+    callback_id = keep(served, b"senderId=A&phoneNumber=1")
+    for words in (["fixtures", "save", "--force", "--", name, callback_id], ["trigger", f"@{name}"]):
+        done = run(served, *words)
+        assert (done.exit_code, "small letters, digits and dashes" in done.stderr) == (1, True)
+    assert not folder.exists()
+
+
+def test_an_unknown_callback_or_fixture_is_told(served: Flask, folder: Path) -> None:
+    assert "No callback 'cb_x'" in run(served, "fixtures", "save", "stop", "cb_x").stderr
+    assert "none yet" in run(served, "trigger", "@stop").stderr
+    run(served, "fixtures", "save", "go", keep(served, b"senderId=A&phoneNumber=1"))
+    told = run(served, "trigger", "@stop")
+    assert (told.exit_code, "There are: go" in told.stderr) == (1, True)
+
+
+def test_they_are_listed(served: Flask, folder: Path) -> None:
+    assert "No fixtures" in run(served, "fixtures", "list").stderr
+    run(served, "fixtures", "save", "b", keep(served, b"senderId=A&phoneNumber=1"))
+    run(served, "fixtures", "save", "a", keep(served, b"phoneNumber=1"))
+    (folder / "broken.json").write_text("{")
+    (folder / "No Name.json").write_text("{}")
+    rows = json.loads(run(served, "fixtures", "list", "--json").stdout)
+    assert [(row["name"], row["kind"], row["answer"][:3]) for row in rows[:2]] == [("a", "sms.opt_out", "BAD"), ("b", "sms.opt_out", "OK")]
+    assert [row["name"] for row in rows] == ["a", "b", "broken"]
+    assert "cannot be read" in run(served, "fixtures", "list").stdout
+
+
+GOOD = {"kind": "sms.opt_out", "path": "/api/sms/opt-out", "query": "", "content_type": FORM, "fields": {}, "raw_body": "a=1", "answer": "OK", "answer_status": 200}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"path": "@evil.example.com/"}, {"path": "/api/../../x"}, {"path": "//evil.example.com/"}, {"path": "/api/x\r\nHost: y"},
+        {"kind": "sms.nothing"}, {"fields": []}, {"raw_body": 5}, {"answer_status": "200"}, {"raw_body": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_file_that_is_no_fixture_posts_nothing(served: Flask, stored: Stored, folder: Path, change: dict[str, Any]) -> None:
+    folder.mkdir(parents=True)
+    (folder / "odd.json").write_text(json.dumps(GOOD | change))
+    done = run(served, "trigger", "@odd")
+    assert (done.exit_code, "is not a fixture" in done.stderr, stored(Callback)) == (1, True, [])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", '{"base64": "%%%"}', "\ud800"])
+def test_a_file_that_is_not_even_json_is_told(served: Flask, folder: Path, text: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "odd.json").write_bytes(text.encode(errors="surrogatepass"))
+    assert run(served, "trigger", "@odd").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "media"),
+    [
+        (b"senderId=A&phoneNumber=%2B254711000017&api_key=geheim-1&password=geheim-2", FORM),
+        (b'{"senderId":"A","phoneNumber":"+254711000017","of":{"token":"geheim-3","all":[{"secret":"geheim-4"}]}}', JSON),
+    ],
+)
+def test_secrets_are_never_kept(served: Flask, folder: Path, body: bytes, media: str) -> None:
+    run(served, "fixtures", "save", "one", keep(served, body, media))
+    text = (folder / "one.json").read_text()
+    assert ("geheim" in text, "254711000017" in text) == (False, True)
+    assert run(served, "trigger", "@one").exit_code == 0
+
+
+def test_a_pin_is_never_kept(make_app: Make, folder: Path) -> None:
+    app = make_app(fixtures_dir=folder)
+    menu = Menu({"start": Ask("PIN?", "end", "pin", secret=True), "end": End("Right")})
+    app.extensions["pokea.apps"] = Apps(Flows(menus={"*": menu}), app.config["POKEA"], Budget(1.0), app.extensions["pokea.outage"])
+    sample, client = KINDS["ussd.session"].sample, app.test_client()
+    hop = post(client, "ussd.session", sample | {"text": "abc"}).headers["X-Pokea-Id"]
+    end = post(client, "ussd.session_end", KINDS["ussd.session_end"].sample | {"input": "abc"}).headers["X-Pokea-Id"]
+    for name, callback_id in (("hop", hop), ("end", end)):
+        run(app, "fixtures", "save", name, callback_id)
+        told = json.loads((folder / f"{name}.json").read_text())
+        assert "****" in {told["fields"].get("text"), told["fields"].get("input")}
+        assert "=abc" not in told["raw_body"]
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_privacy_keeps_no_number(make_app: Make, stored: Stored, folder: Path, kind: str) -> None:
+    app = make_app(fixtures_dir=folder, privacy=True)
+    sample = KINDS[kind].sample | ({"text": "1*2345"} if kind == "ussd.session" else {})
+    callback_id = post(app.test_client(), kind, sample).headers["X-Pokea-Id"]
+    run(app, "fixtures", "save", "one", callback_id)
+    text = (folder / "one.json").read_text()
+    assert ("711000017" in text, "2345" in text and kind == "ussd.session") == (False, False)
