@@ -19,6 +19,9 @@ from tests.running import ROOT, Emulator, children_of, free_port, wait_until
 pytestmark = pytest.mark.slow
 
 
+NAMES = {"emulator": b"emulator", "worker": b"worker\0--quiet", "web": b"gunicorn"}
+
+
 class Dev:
     """flask dev on ports of its own."""
 
@@ -44,7 +47,7 @@ class Dev:
         """Its children by what they are."""
         assert self.process
         lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children_of(self.process.pid)}
-        return {"emulator" if b"emulator" in line else "web": pid for pid, line in lines.items()}
+        return {next(name for name in ("emulator", "worker", "web") if NAMES[name] in line): pid for pid, line in lines.items()}
 
 
 def answers(url: str) -> bool:
@@ -75,32 +78,40 @@ def test_one_signal_ends_all(dev: Dev, number: signal.Signals) -> None:
     dev.start()
     wait_until(lambda: answers(f"http://127.0.0.1:{dev.phone}/healthz"), 20, "the emulator")
     children = dev.children
-    assert set(children) == {"web", "emulator"}
+    assert set(children) == {"web", "worker", "emulator"}
     dev.process.send_signal(number)
     assert dev.process.wait(timeout=40) == 0
     assert all(is_gone(pid) for pid in children.values())
     assert "Traceback" not in dev.log.read_text()
 
 
-@pytest.mark.parametrize("which", ["web", "emulator"])
+@pytest.mark.parametrize("which", ["web", "worker", "emulator"])
 def test_a_child_that_dies_ends_all_and_is_named(dev: Dev, which: str) -> None:
     dev.start()
-    wait_until(lambda: len(dev.children) == 2, 10, "both")
+    wait_until(lambda: len(dev.children) == 3, 10, "all")
     children = dev.children
     os.kill(children[which], signal.SIGKILL)
     assert dev.process.wait(timeout=60) == 1
     wait_until(lambda: all(is_gone(pid) for pid in children.values()), 10, "the end of both")
-    name = "web process" if which == "web" else "emulator"
+    name = "web process" if which == "web" else which
     assert f"The {name} ended by itself" in dev.log.read_text()
 
 
 def test_what_kills_it_ends_its_children(dev: Dev) -> None:
     dev.start()
-    wait_until(lambda: len(dev.children) == 2, 10, "both")
+    wait_until(lambda: len(dev.children) == 3, 10, "all")
     children = dev.children
     dev.process.kill()
     dev.process.wait()
     wait_until(lambda: all(is_gone(pid) for pid in children.values()), 45, "the end of both")
+
+
+def test_the_banner_says_where_everything_is(dev: Dev) -> None:
+    dev.start("--no-emulator", PUBLIC_URL="https://pokea.example")
+    lines = [line.split(maxsplit=1) for line in dev.log.read_text().splitlines()[3:] if line]
+    assert lines[0] == ["Dashboard", f"http://localhost:{dev.port}/dashboard"]
+    assert "  API docs    " + f"http://localhost:{dev.port}/docs" in dev.log.read_text()
+    assert "  Public URL  https://pokea.example\n  Sign in     flask login-link " in dev.log.read_text()
 
 
 def test_an_emulator_s_port_in_use_is_said_and_the_next_is_taken(dev: Dev) -> None:
@@ -127,7 +138,7 @@ def test_an_emulator_s_port_in_use_is_said_and_the_next_is_taken(dev: Dev) -> No
 def test_without_the_emulator_only_the_app_runs(dev: Dev, options: list[str], settings: dict[str, str]) -> None:
     dev.start(*options, **settings)
     time.sleep(2)
-    assert set(dev.children) == {"web"}
+    assert set(dev.children) == {"web", "worker"}
     assert "Phone" not in dev.log.read_text()
 
 
@@ -143,10 +154,13 @@ def test_broken_code_waits_for_a_change_while_one_develops(tmp_path: Path) -> No
         # gunicorn looks once a second, and knows a file from its second look on.
         time.sleep(3)
         menus.write_text(good + "\ndef (\n")
-        wait_until(lambda: "It starts again when its code changes" in dev.log.read_text(), 20, "the fall")
+        for name in ("web process", "worker"):
+            wait_until(lambda name=name: f"The {name} ended by itself" in dev.log.read_text(), 20, "the fall")
+        assert dev.log.read_text().count("starts again when its code changes") == 2
         assert not answers(url)
         menus.write_text(good)
         wait_until(lambda: answers(url), 20, "the rise")
+        wait_until(lambda: "worker" in dev.children, 20, "the rise of the worker")
         assert answers(f"http://127.0.0.1:{dev.phone}/healthz")
     finally:
         dev.process.terminate()

@@ -2,14 +2,15 @@
 
 import json
 import random
-import threading
+import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler
+from contextlib import closing
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import pytest
 import requests
@@ -17,9 +18,8 @@ import requests
 from emulator.client import Control
 from tests.invoking import URLS
 from tests.routes.test_guide_lines import LINES
-from tests.running import Emulator, Web, free_port, wait_until
+from tests.running import ROOT, Emulator, Web, free_port, wait_until
 from tests.samples import FORM, JSON
-from tests.stub_at import Server
 
 pytestmark = pytest.mark.slow
 ME, YOU = "+254711000000", "+254711000018"
@@ -40,18 +40,15 @@ class Both:
 
     def kept(self, kind: str) -> list[dict]:
         """The callbacks of a kind, oldest first."""
-        rows = [json.loads(line) for line in self.web.flask("callbacks", "export").splitlines()]
-        return [row for row in rows if row["kind"] == kind]
+        file = self.web.environment["DATABASE_URL"].removeprefix("sqlite:///")
+        with closing(sqlite3.connect(file)) as connection:
+            rows = connection.execute("SELECT fields, repeats FROM callbacks WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+        return [{"fields": json.loads(fields), "repeats": repeats} for fields, repeats in rows]
 
     def wait_for(self, kind: str, count: int = 1) -> list[dict]:
         """Wait until so many callbacks of a kind were kept."""
         wait_until(lambda: len(self.kept(kind)) >= count, 15, f"{count} of {kind}")
         return self.kept(kind)
-
-    def states(self) -> Counter[str]:
-        """How the orders ended."""
-        rows = json.loads(self.web.flask("invocations", "list", "--json"))
-        return Counter(row["state"] for row in (rows if isinstance(rows, list) else rows["invocations"]))
 
 
 @pytest.fixture
@@ -174,38 +171,14 @@ def test_pokea_that_was_away_gets_every_message_in_the_end(both: Both) -> None:
 PEOPLE = [f"+{country}7110000{place:02}" for country in (254, 256, 263) for place in range(100)]
 
 
-class App(BaseHTTPRequestHandler):
-    """A developer's own program: says back what it is told."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_POST(self) -> None:
-        fields = {name: values[0] for name, values in parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode()).items()}
-        if self.path == "/ussd":
-            text = fields.get("text", "")
-            answer = (
-                f"END You said {text.rpartition('*')[2]}"
-                if text.count("*") == 2
-                else f"CON You said {text.rpartition('*')[2] or 'nothing'}"
-            )
-        elif "dtmfDigits" in fields:
-            answer = f"<Response><Say>You pressed {fields['dtmfDigits']}</Say></Response>"
-        else:
-            answer = '<Response><GetDigits numDigits="8" timeout="60"><Say>Press eight keys</Say></GetDigits></Response>'
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain")
-        self.end_headers()
-        self.wfile.write(answer.encode())
-
-
 @pytest.fixture
 def program() -> Iterator[str]:
-    server = Server(("127.0.0.1", 0), App)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    # Not in this process, which plays hundreds of people and has no time for anybody else.
+    command = [sys.executable, "-m", "tests.slow.echo"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.terminate()
 
 
 def _session(control: Control, number: str, words: random.Random) -> None:

@@ -1,5 +1,7 @@
 """The README's commands, as written, against the running program."""
 
+import base64
+import json
 import os
 import re
 import shlex
@@ -8,15 +10,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from app.config import ROOT, declared
+from app.models import Endpoint
 from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
 from emulator.client import Control
-from tests.running import Emulator, Web, children_of, free_port, wait_until
+from services.signing import headers_for
+from tests.receiving import Receiver
+from tests.running import Emulator, Web, WorkerProcess, children_of, free_port, wait_until
+from tests.stub_at import StubAT
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
@@ -30,7 +40,54 @@ INVOKE_PATHS = (
 )
 CURLS = [line for line in BLOCKS.splitlines() if line.startswith("curl")]
 PORT = free_port()
-FLASKS = [line for line in BLOCKS.splitlines() if line.startswith("flask")]
+# In the README's own order: some name what one before them made.
+LINES = [line for line in BLOCKS.splitlines() if line.startswith(("curl", "flask"))]
+ENDLESS = [line for line in LINES if line.startswith("flask listen")]
+MAKES_SOMETHING = ("localhost:9001", "/replay")
+# What `cb_…` and its like stand for: the newest that this lists
+NEWEST = {
+    "cb_…": ("callbacks list --kind ussd.session --limit 1", "id"),
+    "rct_…": ("reactions list --limit 1", "id"),
+    "webhook_…": ("webhooks list", "webhookId"),
+    "cmp_…": ("campaign list --limit 1", "campaignId"),
+}
+
+
+@dataclass
+class Place:
+    """All that `make run` starts, a receiver of webhooks, and a shell that has the environment."""
+
+    web: Web
+    emulator: Emulator
+    receiver: Receiver
+    folder: Path
+    # Of /api/v1
+    key: str = ""
+
+    def run(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of the README as it is written, but for ports and for ids that were made here."""
+        return subprocess.run(["bash", "-c", self.written(line)], env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a person has who followed the README so far; their editor takes the second choice of a menu."""
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        own = {
+            "PATH": path,
+            "PORT": str(self.web.port),
+            "FLASK_APP": str(ROOT / "wsgi.py"),
+            "EDITOR": """sed -i 's/"text": ".*"/"text": "2"/'""",
+        }
+        return self.web.environment | own | ({"KEY": self.key} if self.key else {})
+
+    def written(self, line: str) -> str:
+        """Return a line with the ports and ids of here."""
+        for what, ours in (("localhost:9000", self.web.url), ("localhost:9001", self.emulator.url), ("127.0.0.1:8000", self.receiver.url)):
+            line = line.replace(f"http://{what}", ours)
+        for name, (words, key) in NEWEST.items():
+            if name in line:
+                line = line.replace(name, json.loads(self.web.flask(*words.split(), "--json"))[0][key])
+        return line
 
 
 @pytest.fixture(scope="module")
@@ -40,31 +97,59 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory, emulator: Emulator) -> Iterator[Web]:
+def place(tmp_path_factory: pytest.TempPathFactory, emulator: Emulator) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("readme")
-    web = Web(folder, f"sqlite:///{folder / 'readme.db'}", EMULATOR_URL=emulator.url)
+    web = Web(folder, f"sqlite:///{folder / 'readme.db'}", EMULATOR_URL=emulator.url, WEBHOOKS_ALLOW_PRIVATE="1")
     web.port, web.url = PORT, f"http://127.0.0.1:{PORT}"
     web.migrate()
-    with web:
-        yield web
+    (folder / "members.csv").write_text(*re.findall(r"```csv\n(.*?)```", README, re.DOTALL))
+    with web, WorkerProcess(web), Receiver() as receiver:
+        place = Place(web, emulator, receiver, folder)
+        export = next(line for line in BLOCKS.splitlines() if line.startswith("export KEY="))
+        place.key = place.run(f'{export}; printf %s "$KEY"').stdout
+        assert place.key
+        yield place
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("line", CURLS)
-def test_a_curl_line_works_as_written(web: Web, emulator: Emulator, line: str) -> None:
-    asked = line.replace("http://localhost:9000", web.url).replace("http://localhost:9001", emulator.url)
-    done = subprocess.run(["bash", "-c", asked.replace("curl ", "curl -sS -w '\\n%{http_code}' ", 1)], capture_output=True, text=True, check=True)  # fmt: skip
+def wrong_about(place: Place, line: str) -> str:
+    """Run a line; return what is wrong with what it said, nothing where it is right."""
+    if line.startswith("flask"):
+        done = place.run(line)
+        return "" if done.returncode == 0 and done.stdout + done.stderr else f"exit {done.returncode}: {done.stdout}{done.stderr}"
+    done = place.run(line.replace("curl ", "curl -sS -w '\\n%{http_code}' ", 1))
     answer, _, status = done.stdout.rpartition("\n")
-    assert status == ("201" if "9001" in line else "200")
-    assert answer
-    assert "Sorry" not in answer
-    assert "Failed" not in answer
+    right = "201" if any(word in line for word in MAKES_SOMETHING) else "200"
+    is_answered_no = "localhost:9000/api" in line and "$KEY" not in line and ("Sorry" in answer or "Failed" in answer)
+    return "" if status == right and answer and not is_answered_no else done.stdout + done.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", FLASKS)
-def test_a_flask_line_works_as_written(web: Web, line: str) -> None:
-    assert web.flask(*shlex.split(line)[1:])
+def test_every_line_works_as_written(place: Place) -> None:
+    said = {line: wrong_about(place, line) for line in LINES if line not in ENDLESS}
+    assert {line: wrong for line, wrong in said.items() if wrong} == {}
+    wait_until(lambda: any(b'"event":"ping"' in came.body for came in place.receiver.came), 20, "the ping")
+    assert any(came.path == "/callbacks" for came in place.receiver.came)
+    campaign = json.loads(place.web.flask("campaign", "list", "--json"))[0]
+    assert (campaign["state"], campaign["totals"]["accepted"]) == ("finished", 2)
+    kept = json.loads(place.web.flask("callbacks", "list", "--kind", "ussd.session", "--limit", "1000", "--json"))
+    assert sum(row["via"] == "replay" for row in kept) == sum("cb_…" in line and "replay" in line for line in LINES)
+    assert sum(row["pinned_at"] is not None for row in kept) == 1
+    reacted = json.loads(place.web.flask("reactions", "list", "--limit", "1000", "--json"))
+    assert ("confirmed", "done") in {(row["name"], row["state"]) for row in reacted}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ENDLESS)
+def test_listening_prints_what_comes(place: Place, line: str) -> None:
+    listening = subprocess.Popen(["bash", "-c", f"exec {place.written(line)}"], env=place.environment, cwd=place.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    try:
+        assert "Listening" in listening.stderr.readline()
+        place.web.flask("trigger", "sms.incoming_message", "--set", "text=Jambo")
+        assert "sms.incoming_message" in listening.stdout.readline()
+    finally:
+        listening.send_signal(signal.SIGINT)
+        assert listening.wait(timeout=20) == 0
+        listening.communicate()
 
 
 @pytest.mark.slow
@@ -75,20 +160,56 @@ def test_the_python_of_the_readme_works_as_written(emulator: Emulator) -> None:
     assert "Sent to 1/1" in done.stdout
 
 
-@pytest.mark.slow
-def test_the_flows_of_the_readme_can_be_pasted(tmp_path: Path) -> None:
+def python_with(mark: str) -> str:
+    """Return the README's block of Python that has these words."""
+    return next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if mark in block)
+
+
+@pytest.fixture
+def pasted(tmp_path: Path) -> Path:
+    """A copy of the program into whose flows/ the README's blocks were pasted."""
     copy = tmp_path / "copy"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".venv*", ".git", "instance", "__pycache__", "tests"))
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    for file, mark in (("menus.py", "menu = Menu("), ("calls.py", "support = CallFlow(")):
+    for file, mark in (("menus.py", "menu = Menu("), ("calls.py", "support = CallFlow("), ("reactions.py", "def shipped(")):
         with (copy / "flows" / file).open("a") as flows:
-            flows.write("\n" + next(block for block in blocks if mark in block))
-    (copy / "flows/__init__.py").write_text(next(block for block in blocks if "FLOWS = Flows(" in block))
-    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path / 'f.db'}", "SECRET_KEY": "t", "AT_MODE": "emulator"}
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "urls"], cwd=copy, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+            flows.write("\n" + python_with(mark))
+    (copy / "flows/__init__.py").write_text(python_with("FLOWS = Flows("))
+    return copy
+
+
+@pytest.mark.slow
+def test_the_flows_of_the_readme_do_what_they_say(tmp_path: Path, pasted: Path) -> None:
+    with StubAT() as at:
+        web = Web(tmp_path, f"sqlite:///{tmp_path / 'flows.db'}", root=pasted, AT_BASE_URL=at.url)
+        web.migrate()
+        with web:
+            assert "*384*77#" not in web.flask("urls")
+            for sample in ("sms.incoming_message --set text=Order-17", "sms.incoming_message --set text=Hi", "payments.notification"):
+                web.flask("trigger", *sample.split())
+            hop = {"sessionId": "ATUid_77", "serviceCode": "*384*77#", "phoneNumber": "+254711000017", "text": "1*1234"}
+            assert requests.post(f"{web.url}/api/ussd/session", data=hop, timeout=10).text == "END Sent to +254711000017"
+            web.flask("worker", "--once")
+    assert sorted(seen.fields["message"] for seen in at.seen) == [
+        "Order 17 is on its way.", "Thank you, your payment is here.", 'This is a response to: "Hi"',
+    ]  # fmt: skip
+
+
+SECRET, OTHER = ("whsec_" + base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("signed_with", "age_s", "more", "is_ours"),
+    [(SECRET, 0, b"", True), (SECRET, 290, b"", True), (SECRET, 310, b"", False), (OTHER, 0, b"", False), (SECRET, 0, b" ", False)],
+    ids=["as sent", "a bit late", "too late", "by another", "with another byte"],
+)
+def test_the_check_of_the_readme_takes_what_is_ours(signed_with: str, age_s: int, more: bytes, is_ours: bool) -> None:
+    names: dict[str, Any] = {}
+    exec(python_with("def is_from_pokea("), names)
+    body, now = '{"text":"é"}'.encode(), datetime.now(UTC) - timedelta(seconds=age_s)
+    signer = Endpoint(secret=signed_with, previous_secret=None, previous_until=None)
+    headers = headers_for(signer, "evt_1", body, "application/json", now, "X-Pokea-Signature")
+    assert names["is_from_pokea"](SECRET, headers, body + more) is is_ours
+    assert names["is_from_pokea"](SECRET, {}, body) is False
 
 
 @pytest.mark.slow
@@ -141,7 +262,8 @@ def test_flask_dev_starts_says_so_and_stops(tmp_path: Path) -> None:
     finally:
         dev.send_signal(signal.SIGINT)
         assert dev.wait(timeout=40) == 0
-    assert len(children) == 2
+    # The app, its worker and the emulator
+    assert len(children) == 3
     assert not any(Path(f"/proc/{child}").exists() for child in children)
     text = log.read_text()
     assert f"Phone       http://localhost:{phone}/" in text

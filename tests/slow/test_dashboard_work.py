@@ -1,0 +1,172 @@
+"""What people do on the other pages, in a real browser: webhooks, campaigns, messages, money, setup; with scripts and without."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.schemas.callbacks import KINDS
+from tests.receiving import Answer
+from tests.running import wait_until
+from tests.slow.dashboard import ME, PASSWORD, TUNNEL, Running, Watched
+from tests.slow.dashboard import browser as browser  # noqa: PLC0414 - fixtures
+from tests.slow.dashboard import open_as as open_as  # noqa: PLC0414
+from tests.slow.dashboard import running as running  # noqa: PLC0414
+from tests.slow.dashboard import watched as watched  # noqa: PLC0414
+
+pytestmark = pytest.mark.slow
+Open = Callable[..., Watched]
+# A person without scripts is one whose browser has them turned off.
+SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]{30,}")
+
+
+def press(page: Page, name: str) -> None:
+    """Press a button, and say yes where it asks."""
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def sent_here(running: Running, path: str) -> list[str]:
+    """Return the ids of the webhooks that came to one path of the receiver."""
+    return [came.headers["webhook-id"] for came in running.receiver.came if came.path == path]
+
+
+@SCRIPTS
+def test_an_endpoint_is_added_fails_is_mended_and_its_secret_rotated(open_as: Open, running: Running, scripts: bool) -> None:
+    path = f"/work-{scripts}"
+    page = open_as(java_script_enabled=scripts).open("/dashboard/webhooks")
+    page.get_by_label("Address that webhooks are posted to").fill(running.receiver.url + path)
+    page.get_by_label("sms.*").check()
+    page.get_by_role("button", name="Add endpoint").click()
+    first = SECRET.search(page.inner_text("main"))
+    assert first
+    page.get_by_role("link", name="I have kept it: go on").click()
+    settings = page.url
+    assert not SECRET.search(page.content())
+    # A phone's message becomes a webhook that the receiver refuses.
+    running.control.text(ME, "12345", f"to be told, {scripts}")
+    wait_until(lambda: len(sent_here(running, path)) >= 1, 15, "the first try")
+    page.goto(f"{settings}/deliveries")
+    wait_until(lambda: bool(page.reload()) and "500" in page.inner_text("main"), 10, "the refusal on the page")
+    usual, running.receiver.answer = running.receiver.answer, lambda came: Answer(200) if came.path == path else usual(came)
+    page.get_by_role("link", name=re.compile("sms.incoming_message")).first.click()
+    expect(page.locator("main")).to_contain_text("500")
+    press(page, "Resend now")
+    wait_until(lambda: bool(page.reload()) and "delivered" in page.inner_text("main"), 15, "the delivery")
+    ids = sent_here(running, path)
+    assert len(set(ids)) < len(ids)
+    page.goto(settings)
+    press(page, "Rotate the secret")
+    expect(page.get_by_role("heading", name="New secret")).to_be_visible()
+    second = SECRET.search(page.inner_text("main"))
+    assert second
+    assert second[0] != first[0]
+    running.receiver.answer = usual
+
+
+@SCRIPTS
+def test_a_campaign_is_previewed_started_paused_and_resumed(open_as: Open, running: Running, scripts: bool) -> None:
+    page = open_as(java_script_enabled=scripts).open("/dashboard/campaigns/new")
+    page.get_by_label("Name", exact=True).fill(f"Work {scripts}")
+    page.get_by_label("Message, with {columns} of the list in braces").fill("Hi {name}")
+    rows = "\n".join(f"+2547110000{number},Person {number}" for number in range(40, 60))
+    page.get_by_label(re.compile("^Recipients: one number a line")).fill(f"phone,name\n{rows}")
+    page.get_by_label("Recipients a second").fill("1")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("main")).to_contain_text("Hi Person 40")
+    press(page, "Start: send to 20")
+    press(page, "Pause")
+    expect(page.locator("#progress")).to_contain_text("paused")
+    own = page.url.rpartition("/")[2].partition("#")[0]
+    taken = running.api("GET", f"/campaigns/{own}")["totals"]["accepted"]
+    assert taken < 20
+    press(page, "Resume")
+    expect(page.locator("#progress")).to_contain_text("running")
+    wait_until(lambda: running.api("GET", f"/campaigns/{own}")["totals"]["accepted"] > taken, 15, "more of them")
+    if scripts:  # it moves by itself
+        shown = page.locator("#progress progress").get_attribute("value")
+        expect(page.locator("#progress progress")).not_to_have_attribute("value", str(shown), timeout=10_000)
+    press(page, "Pause")
+
+
+@SCRIPTS
+def test_a_message_is_previewed_sent_and_followed_to_its_report(open_as: Open, running: Running, scripts: bool) -> None:
+    page = open_as(java_script_enabled=scripts).open("/dashboard/messages/new")
+    page.get_by_label("To", exact=True).fill("254711000021")
+    page.get_by_label("Message", exact=True).fill(f"Habari, {scripts}")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("main")).to_contain_text("1 part")
+    before = len(running.control.messages("+254711000021"))
+    page.get_by_role("button", name=re.compile("^Send")).last.click()
+    expect(page.locator(".bubble.ours").last).to_contain_text(f"Habari, {scripts}")
+    assert len(running.control.messages("+254711000021")) == before + 1
+    running.control.clock(advance=20)
+    wait_until(lambda: bool(page.reload()) and "delivered" in page.locator(".bubble.ours").last.inner_text(), 15, "the report")
+
+
+@SCRIPTS
+def test_all_sending_is_stopped_and_allowed_again(open_as: Open, running: Running, scripts: bool) -> None:
+    page = open_as(java_script_enabled=scripts).open("/dashboard/money")
+    press(page, "Stop all sending")
+    expect(page.locator("#alerts")).to_contain_text("Sending is stopped")
+    answer = running.session.get(f"{running.url}/api/sms/invoke-bulk-sms?phone={ME}&message=stopped", timeout=10)
+    assert (answer.status_code, "nothing was sent" in answer.text) == (503, True)
+    press(page, "Allow sending again")
+    expect(page.locator("#alerts")).not_to_contain_text("Sending is stopped")
+    allowed = running.invoke("sms.bulk", "+254711000024", again="1")
+    assert allowed.get("invocation", allowed)["state"] == "accepted"
+
+
+def test_a_tick_turns_by_itself_when_a_sample_and_then_the_first_callback_comes(watched: Watched, running: Running) -> None:
+    page = watched.open("/setup")
+    tick = page.locator("[id='tick-sms.subscription']")
+    expect(tick).to_contain_text("not seen yet")
+    page.locator("tr", has=tick).get_by_role("button", name=re.compile("^Send sample")).click()
+    page.goto(f"{running.url}/setup")
+    expect(tick).to_contain_text("our own sample", timeout=15_000)
+    fields = KINDS["sms.subscription"].sample | {"phoneNumber": "+254711000022"}
+    running.receive("sms.subscription", fields, **{"X-Forwarded-For": "203.0.113.7", "User-Agent": "at"})
+    expect(tick).to_contain_text("seen", timeout=15_000)
+    expect(tick).not_to_contain_text("our own sample", timeout=15_000)
+
+
+def test_samples_of_all_kinds_are_sent_from_the_docs(watched: Watched, running: Running) -> None:
+    for kind in KINDS:
+        page = watched.open("/docs")
+        page.get_by_role("button", name=re.compile(f"^Send this to my app ?: {re.escape(kind)}$")).click()
+        expect(page.locator("#detail h2")).to_contain_text(kind)
+
+
+def test_what_nobody_knows_is_settled_by_hand(watched: Watched, running: Running) -> None:
+    running.control.faults(reset=True)
+    state = running.invoke("sms.bulk", "+254711000023", message="lost?")["invocation"]["state"]
+    running.control.ask("DELETE", "/faults")
+    assert state == "unknown"
+    page = watched.open("/dashboard/money/unknown")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Treat as sent").first.click()
+    expect(page.locator("main")).to_contain_text("Settled as accepted")
+
+
+def test_a_session_is_replayed_whole(watched: Watched, running: Running) -> None:
+    screen = running.control.dial(ME, "*384*1234#")
+    running.control.reply(ME, screen["session"], "2")
+    wait_until(lambda: bool(running.api("GET", "/sessions", state="ended")), 15, "the session")
+    page = watched.open("/dashboard/sessions")
+    page.locator("main tbody a").first.click()
+    expect(page.locator(".bubble").first).to_contain_text("What would you want to check")
+    press(page, "Replay whole session without sending")
+    expect(page.locator("[role=status]")).to_contain_text("Replayed")
+    expect(page.locator("main")).to_contain_text("same")
+
+
+def test_who_comes_through_a_tunnel_can_work_once_logged_in(open_as: Open, running: Running) -> None:
+    page = open_as(extra_http_headers=TUNNEL).open("/dashboard/money")
+    page.get_by_label("Password, or a code").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    press(page, "Stop all sending")
+    expect(page.locator("#alerts")).to_contain_text("Sending is stopped")
+    press(page, "Allow sending again")
+    expect(page.locator("#alerts")).not_to_contain_text("Sending is stopped")
