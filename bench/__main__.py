@@ -4,12 +4,10 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -17,35 +15,12 @@ from sqlalchemy import create_engine, make_url, text
 
 from bench.calls import FAR_S, measure
 from bench.cpu import cpu_ratio, import_seconds
+from bench.load import CONNECTIONS, Variant
+from bench.pages import measure as measure_pages
 from bench.servers import migrate, running
+from bench.webhooks import measure as measure_webhooks
 
-HERE = Path(__file__).parent
 POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
-CONNECTIONS = 16
-
-
-@dataclass
-class Variant:
-    """One thing measured, round by round."""
-
-    name: str
-    url: str
-    kind: str = "sms"
-    repeats: bool = False
-    rounds: list[dict] = field(default_factory=list)
-
-    def measure(self, seconds: int, number: int) -> None:
-        arguments = [self.kind, "repeats" if self.repeats else "new", f"{number}{os.urandom(4).hex()}"]
-        command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}", "-s", str(HERE / "callbacks.lua"), self.url, "--", *arguments]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        [line] = [line for line in output.splitlines() if line.startswith("RESULT ")]
-        self.rounds.append(json.loads(line.removeprefix("RESULT ")))
-
-    def rate(self, number: int) -> float:
-        return self.rounds[number]["requests"] / self.rounds[number]["seconds"]
-
-    def worst(self, name: str) -> float:
-        return max(one[name] for one in self.rounds)
 
 
 def main() -> None:
@@ -59,6 +34,8 @@ def main() -> None:
     calls = measure(options.rounds, min(options.seconds, 3))
     rows = [
         *_served(options.rounds, options.seconds),
+        *(_row(*figure) for figure in measure_webhooks(options.rounds, _postgres)),
+        *(_row(*figure) for figure in measure_pages(options.rounds, options.seconds, _postgres)),
         _row("client over TLS / the SDK called plainly", calls["client"], "20"),
         _row(f"invoke / the client alone, answered after {FAR_S * 1000:.0f} ms", calls["invoke"], "0.9"),
         _row("invoke / the SDK called plainly, answered at once", calls["invoke_at_once"], "0.9"),
@@ -148,7 +125,7 @@ def _line(row: dict) -> str:
     if "p99_ratio" in row:
         more = f"{row['per_s']:>6}/s   p99 {row['p99_ratio']} x, {row['p99_ms']} ms; worst {row['worst_ms']} ms; "
         more += f"failed {row['failed']}; rounds {row['rounds']}"
-    return f"{row['what']:<62} {row['value']:>7}   goal {row['goal']:<16} {more}".rstrip()
+    return f"{row['what']:<66} {row['value']:>7}   goal {row['goal']:<16} {more}".rstrip()
 
 
 if __name__ == "__main__":
