@@ -9,7 +9,7 @@ run: .venv/run.stamp
 	@$(BIN)/flask --app wsgi dev
 
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest -m "not slow" -n 2
+	@$(BIN)/python -m pytest -m "not slow" -n 3
 
 test-slow: .venv/dev.stamp
 	@$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist loadfile
