@@ -45,6 +45,6 @@ def _wait_for(url: str, process: subprocess.Popen) -> None:
         try:
             requests.get(url, timeout=1)
             return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.1)
     raise SystemExit(f"The server at {url} did not start.")
