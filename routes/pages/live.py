@@ -1,7 +1,7 @@
 """The first page: callbacks and orders as they come, one line each, and the chosen one beside them."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
@@ -20,6 +20,7 @@ from routes.pages.real import insist_on_word
 from services import docs_page, editing, samples
 from services.reading import live
 from services.reading.known import Known, moment_of, place_of, since_for
+from services.reading.latest import Latest, read_latest
 from services.reading.lines import Line
 from services.reading.wanted import look_at_all
 from services.tunnel import local_address
@@ -37,10 +38,11 @@ def page() -> str:
     with db.engine.connect() as connection:
         lines, following = live.lines(connection, asked, after or None, ROWS, _country(), showing.hides_numbers(), _only_looks())
     sel = clean(request.args.get("sel", ""))
+    ours, theirs = _wholes()
     return render_template(
         "live.html", lines=lines, next=following, next_at=moment_of(following) if following and len(lines) < ROWS else None,
-        asked=asked, only_looks=_only_looks(), sel=sel, now_is=now, since=since_for(now), href=_href(), whole=_whole(),
-        families=live.FAMILIES, kinds=KINDS, invokes=INVOKES, states=live.STATES, **_chosen(sel),
+        asked=asked, only_looks=_only_looks(), sel=sel, now_is=now, since=since_for(now), here=_here(),
+        families=live.FAMILIES, kinds=KINDS, invokes=INVOKES, states=live.STATES, ours=ours, theirs=theirs, **_chosen(sel),
     )  # fmt: skip
 
 
@@ -51,12 +53,17 @@ def new() -> Response:
     known = Known(_place("from"), _place("oldest"), frozenset(tails[-MOST_NEW:]))
     if not known.since:
         raise Invalid("'from' must be a place in the list")
-    with db.engine.connect() as connection:
-        found = live.new_lines(connection, filters_given(), known, MOST_NEW, _country(), showing.hides_numbers(), _only_looks())
+    asked, hides = filters_given(), showing.hides_numbers()
+
+    def read(since: datetime) -> Latest:
+        with db.engine.connect() as connection:
+            return read_latest(connection, asked, since, now, 2 * MOST_NEW, _country(), hides, _only_looks())
+
+    latest = current_app.extensions["pokea.latest"].look((_here(), hides), known, now, read)
+    found = latest.lacking(known, MOST_NEW)
     if found is None:
         return Response(status=200, headers={"HX-Refresh": "true"})
-    rows = render_template("live_rows.html", lines=found, href=_href(), whole=_whole()) if found else ""
-    return Response(rows, 200 if found else 204, {"X-From": since_for(now)})
+    return Response(_rows(found, _here(), *_wholes()) if found else "", 200 if found else 204, {"X-From": since_for(latest.read_at)})
 
 
 @bp.get("/dashboard/pulse")
@@ -109,16 +116,21 @@ def _country() -> str:
     return str(current_app.config["POKEA"].default_country)
 
 
-def _href() -> Callable[[Line], str]:
-    """Return what tells where a line leads without scripts: this page, with it chosen. Built once for many lines."""
-    here = showing.with_query(url_for("pages.live.page"), **dict.fromkeys(("sel", "from", "oldest", "have")))
-    return lambda line: f"{here}{'&' if '?' in here else '?'}sel={line.id}"
+def _here() -> str:
+    """Return the address of this list without what one page of it chose or knows: where lines lead without scripts."""
+    return showing.with_query(url_for("pages.live.page"), **dict.fromkeys(("sel", "from", "oldest", "have")))
 
 
-def _whole() -> Callable[[Line], str]:
-    """Return what tells the address of all that is known of a line."""
-    ours, theirs = url_for("pages.invocation.page", invocation_id="_"), url_for("pages.callback.page", callback_id="_")
-    return lambda line: f"{(ours if line.is_ours else theirs)[:-1]}{line.id}"
+def _wholes() -> tuple[str, str]:
+    """Return what the addresses of all that is known of a line begin with: of orders, and of callbacks."""
+    return url_for("pages.invocation.page", invocation_id="_")[:-1], url_for("pages.callback.page", callback_id="_")[:-1]
+
+
+# Pages that are told at the same time are told much the same.
+@lru_cache(maxsize=16)
+def _rows(lines: tuple[Line, ...], here: str, ours: str, theirs: str) -> str:
+    """Return lines that are new, as rows of the table."""
+    return render_template("live_rows.html", lines=lines, here=here, ours=ours, theirs=theirs)
 
 
 def _chosen(row_id: str) -> dict[str, Any]:

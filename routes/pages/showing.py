@@ -17,6 +17,7 @@ from app.errors import GatewayError
 from app.extensions import db
 from routes.logins import is_logged_in
 from services.form_keys import new_form_key
+from services.reading.latest import Shared
 from services.reading.signs import SIGNS
 from services.surroundings import Surroundings
 
@@ -45,6 +46,7 @@ class NoSuchPage(GatewayError):
 def init_app(app: Flask) -> None:
     """Give the templates what they may call, and remember each file of static/ by its content."""
     app.extensions["pokea.surroundings"] = Surroundings(app.config["POKEA"])
+    app.extensions["pokea.latest"] = Shared()
     versions = {path.name: sha256(path.read_bytes()).hexdigest()[:12] for path in (ROOT / "static").iterdir()}
     app.extensions["pokea.versions"] = versions
     app.jinja_env.globals.update(

@@ -24,14 +24,14 @@ class Known:
     oldest: str = ""
     tails: frozenset[str] = frozenset()
 
-    def first_moment(self) -> datetime:
-        """Return since when a line may have come that is to be shown."""
-        return moment_of(max(self.since, self.oldest))
+    def first_place(self) -> str:
+        """Return the place after which a line may have come that is to be shown."""
+        return max(self.since, self.oldest)
 
     def lacks(self, row_id: str) -> bool:
         """Whether a row is not known, and belongs among what is shown. row_id: with its prefix."""
         ulid = row_id.partition("_")[2]
-        return ulid > self.oldest and ulid[-TAIL:] not in self.tails
+        return ulid > self.first_place() and ulid[-TAIL:] not in self.tails
 
 
 def place_of(ulid: str, name: str) -> str:

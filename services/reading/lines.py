@@ -26,7 +26,7 @@ class Line:
     phone: str | None
     fact: str
     sign: str
-    others: list[str]
+    others: tuple[str, ...]
     said: str
     ms: int | None
     is_ours: bool
@@ -74,6 +74,6 @@ def _of_invocation(row: Any, phone: str, count: int) -> Line:
     fact = " ".join(str(row.ordered[name]) for name in ("message", "currency", "amount") if row.ordered.get(name))
     who = phone if count < 2 else f"{count} numbers"
     return Line(
-        row.id, row.asked_at, row.kind, who or None, fact[:MOST_FACT], sign_of_invocation(row.state), [], row.state, row.ms,
+        row.id, row.asked_at, row.kind, who or None, fact[:MOST_FACT], sign_of_invocation(row.state), (), row.state, row.ms,
         is_ours=True, is_open=row.state == "pending",
     )  # fmt: skip

@@ -1,6 +1,4 @@
-"""Callbacks and invocations together, newest first, each as one line: what the first page shows, and what is new since."""
-
-from dataclasses import replace
+"""Callbacks and invocations together, newest first, each as one line: what the first page shows."""
 
 from sqlalchemy import Connection
 
@@ -8,7 +6,6 @@ from app.errors import Invalid
 from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
 from services.reading.filters import Filters
-from services.reading.known import Known
 from services.reading.lines import Line, lines_of
 from services.reading.lists import kinds_of, page_of
 from services.reading.paging import Page, bare, merge, read
@@ -31,21 +28,6 @@ def lines(
     _check_words(filters)
     found = merge(_pages(connection, filters, after, limit, country, only_looks), limit)
     return lines_of(connection, [row for _, row in found.rows], hides), found.next
-
-
-def new_lines(
-    connection: Connection, filters: Filters, known: Known, limit: int, country: str, hides: bool, only_looks: bool = False
-) -> list[Line] | None:
-    """Return the lines that are not known, newest first, at most `limit`; None where so much came that the page is to be made anew.
-
-    Where there are more than that, the newest: the older ones come after them in pages of the list.
-    """
-    since = known.first_moment()
-    bounded = replace(filters, since=max(since, filters.since) if filters.since else since)
-    found, following = lines(connection, bounded, None, limit + len(known.tails), country, hides, only_looks)
-    new = [line for line in found if known.lacks(line.id)][:limit]
-    # Some was not looked through: what is shown already may not be what comes next.
-    return None if following and len(new) < limit else new
 
 
 def _check_words(filters: Filters) -> None:

@@ -51,10 +51,10 @@ def sign_of_callback(row: Any) -> str:
     return "unproven" if row.checks and not all(row.checks.values()) else "ok"
 
 
-def others_of_callback(row: Any) -> list[str]:
+def others_of_callback(row: Any) -> tuple[str, ...]:
     """Return the names of what else is to be said: that it is a replay, that it came again, that it is pinned."""
     said = (("replay", row.replay_of), ("repeats", row.repeats), ("pinned", row.pinned_at))
-    return [name for name, holds in said if holds]
+    return tuple(name for name, holds in said if holds)
 
 
 def sign_of_invocation(state: str) -> str:

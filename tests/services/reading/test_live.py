@@ -1,6 +1,7 @@
 """The list of callbacks and orders together: its order, its pages, what is new of it, what wants a look, and what it costs."""
 
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,9 +15,10 @@ from app.errors import Invalid
 from app.extensions import db, writing
 from app.models import Callback, Invocation, Recipient
 from services.reading.filters import Filters
-from services.reading.known import TAIL, Known, place_of, since_for
+from services.reading.known import TAIL, Known, moment_of, place_of, since_for
+from services.reading.latest import REACH, SHARED_FROM, SHARED_S, Latest, Shared, read_latest
 from services.reading.lines import Line
-from services.reading.live import STATES, lines, new_lines
+from services.reading.live import STATES, lines
 from services.reading.paging import MOST_READ
 from services.reading.timeline import related
 from services.reading.wanted import look_at_all, looks
@@ -48,9 +50,10 @@ def listed(app: Flask, after: str | None = None, limit: int = 50, only_looks: bo
         return lines(connection, Filters(**asked), after, limit, "KE", False, only_looks)
 
 
-def told(app: Flask, known: Known, limit: int = 200, **asked: Any) -> list[Line] | None:
+def told(app: Flask, known: Known, limit: int = 200, **asked: Any) -> tuple[Line, ...] | None:
     with app.app_context(), db.engine.connect() as connection:
-        return new_lines(connection, Filters(**asked), known, limit, "KE", False)
+        latest = read_latest(connection, Filters(**asked), moment_of(known.first_place()), NOW, limit + len(known.tails), "KE", False)
+    return latest.lacking(known, limit)
 
 
 KINDS = ("sms.opt_out", "sms.incoming_message", "ussd.session", "sms.bulk", "airtime.send")
@@ -228,6 +231,55 @@ def test_an_order_that_was_under_way_is_told_again(app: Flask) -> None:
     assert (again.id, again.is_open, again.ms) == (line.id, False, 80)
 
 
+class Readings:
+    """What pages that share readings caused to be read: since when, each time. Each gives so many lines."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.since, self.shared = count, list[datetime](), Shared()
+
+    def ask(self, since: datetime, key: str = "all") -> Latest:
+        return self.shared.look(key, Known(at(since)), NOW, self._read)
+
+    def _read(self, since: datetime) -> Latest:
+        self.since.append(since)
+        of = Line(f"cb_{at(NOW)}", NOW, "sms.opt_out", None, "", "ok", (), "200", 1, is_ours=False)
+        return Latest((of,) * self.count, None, NOW)
+
+
+def test_pages_share_a_reading_for_a_moment_where_much_comes() -> None:
+    readings = Readings(SHARED_FROM)
+    first = readings.ask(NOW)
+    assert readings.ask(NOW - timedelta(seconds=9)) is first
+    # Who asks for something else is told that.
+    assert readings.ask(NOW, "some") is not first
+    time.sleep(SHARED_S)
+    assert readings.ask(NOW) is not first
+    assert readings.since == [NOW - REACH] * 3
+
+
+def test_where_little_comes_every_page_is_told_at_once() -> None:
+    readings = Readings(SHARED_FROM - 1)
+    assert readings.ask(NOW) is not readings.ask(NOW)
+
+
+def test_a_page_that_slept_reads_for_itself() -> None:
+    readings, long_ago = Readings(SHARED_FROM), NOW - timedelta(hours=1)
+    assert readings.ask(long_ago) is not readings.ask(NOW)
+    assert readings.since == [long_ago, NOW - REACH]
+
+
+def test_a_page_is_told_only_what_came_since_it_asked() -> None:
+    """A reading that others share reaches back further."""
+    moments = [NOW - timedelta(seconds=n) for n in range(20)]
+    read = tuple(Line(f"cb_{at(one)}", one, "sms.opt_out", None, "", "ok", (), "200", 1, is_ours=False) for one in moments)
+    known = Known(at(NOW - timedelta(seconds=5, milliseconds=500)), "", frozenset({read[2].id[-TAIL:]}))
+    cut = Latest(read, place(read[-1].id), NOW)
+    assert [line.at for line in cut.lacking(known, 50) or ()] == [moments[n] for n in (0, 1, 3, 4, 5)]
+    # Where it was cut before that time, lines may be missing.
+    assert cut.lacking(Known(at(NOW - timedelta(seconds=30))), 50) is None
+    assert len(cut.lacking(Known(at(NOW - timedelta(seconds=30))), 20) or ()) == 20
+
+
 def test_a_page_is_made_anew_where_too_much_came_to_look_through(app: Flask) -> None:
     page = Page(app, NOW)
     rows = [callback(NOW + timedelta(milliseconds=n), fields={"text": "jambo" if n % 1000 else "habari"})[1] for n in range(MOST_READ + 10)]
@@ -338,7 +390,7 @@ def test_no_list_reads_or_sorts_a_whole_table(app: Flask) -> None:
         for name, (asked, after, only_looks) in looked_for.items():
             plan = plans_of(connection, lambda: lines(connection, Filters(**asked), after, 50, "KE", False, only_looks))  # noqa: B023 - called at once
             _insist_on_indexes(name, plan)
-        _insist_on_indexes("new", plans_of(connection, lambda: new_lines(connection, Filters(), Known(since_for(NOW)), 200, "KE", False)))
+        _insist_on_indexes("new", plans_of(connection, lambda: read_latest(connection, Filters(), NOW, NOW, 200, "KE", False)))
         _insist_on_indexes("count", plans_of(connection, lambda: looks(connection)))
         row = connection.execute(select(Callback.__table__).limit(1)).one()
         _insist_on_indexes("related", plans_of(connection, lambda: related(connection, row)))

@@ -1,0 +1,71 @@
+"""What came lately, for pages that are open and ask again and again. Where much comes, one reading serves many of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import monotonic
+
+from sqlalchemy import Connection
+
+from services.reading.filters import Filters
+from services.reading.known import LATE, Known, moment_of
+from services.reading.lines import Line
+from services.reading.live import lines
+
+# With so many lines a reading is shared, for so long: with fewer it costs little, and nobody waits for the next.
+SHARED_FROM, SHARED_S = 100, 0.5
+# An open page asks for what came since it asked before, and somewhat earlier: this reaches back so far for all of them.
+REACH = 2 * LATE
+
+
+@dataclass(frozen=True)
+class Latest:
+    """Lines since a moment, newest first, as they were read at a time. next: the place after which it was not looked, if any."""
+
+    lines: tuple[Line, ...]
+    next: str | None
+    read_at: datetime
+
+    def lacking(self, known: Known, limit: int) -> tuple[Line, ...] | None:
+        """Return the lines that are not known, at most `limit`; None where so much came that the page is to be made anew.
+
+        Where there are more than that, the newest: the older ones come after them in pages of the list.
+        """
+        new = tuple(line for line in self.lines if known.lacks(line.id))[:limit]
+        # Some was not looked through: what is shown already may not be what comes next.
+        is_missing = self.next is not None and self.next > known.first_place()
+        return None if is_missing and len(new) < limit else new
+
+
+def read_latest(
+    connection: Connection, filters: Filters, since: datetime, now: datetime, limit: int, country: str, hides: bool, only: bool = False
+) -> Latest:
+    """Return the newest lines since a moment, at most `limit`. only: those that want to be looked at. Raises Invalid."""
+    bounded = replace(filters, since=max(since, filters.since) if filters.since else since)
+    found, following = lines(connection, bounded, None, limit, country, hides, only)
+    return Latest(tuple(found), following, now)
+
+
+class Shared:
+    """The readings of a moment, for the threads of one process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[object, tuple[float, Latest]] = {}
+
+    def look(self, key: object, known: Known, now: datetime, read: Callable[[datetime], Latest]) -> Latest:
+        """Return what came lately, SHARED_S old at most. key: tells what is asked for; read: reads it, since a moment."""
+        since = moment_of(known.first_place())
+        if since < now - REACH:
+            return read(since)
+        at, latest = self._kept.get(key, (float("-inf"), None))
+        if latest is not None and monotonic() - at < SHARED_S:
+            return latest
+        latest = read(now - REACH)
+        if len(latest.lines) >= SHARED_FROM:
+            self._keep(key, latest)
+        return latest
+
+    def _keep(self, key: object, latest: Latest) -> None:
+        now = monotonic()
+        fresh = {one: kept for one, kept in self._kept.items() if now - kept[0] < SHARED_S}
+        self._kept = {**fresh, key: (now, latest)}
