@@ -238,4 +238,4 @@ class Cost(db.Model):  # type: ignore[name-defined]
     amount: Mapped[Decimal] = mapped_column(ExactMoney)
     currency: Mapped[str] = mapped_column(Text)
 
-    __table_args__ = (Index("costs_day", day, product, currency, amount), Index("costs_phone", phone, day))
+    __table_args__ = (Index("costs_day", day, product, currency, amount), Index("costs_phone", phone, currency, day, amount))

@@ -171,7 +171,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text(), nullable=False),
     )
     op.create_index("costs_day", "costs", ["day", "product", "currency", "amount"])
-    op.create_index("costs_phone", "costs", ["phone", "day"])
+    op.create_index("costs_phone", "costs", ["phone", "currency", "day", "amount"])
     # Who opted out before there was this table still did.
     op.execute(
         "INSERT INTO opt_outs (id, phone, sender, state, by, callback_id, created_at, updated_at) "
