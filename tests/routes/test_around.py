@@ -7,11 +7,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.errors import GatewayError
+from tests.invoking import ONLY_SQLITE
 from tests.samples import FORM, PATHS
 
 
 @pytest.mark.parametrize("service", ["sms", "voice", "airtime", "sim-swap", "payments"])
 @pytest.mark.parametrize("path", ["/api/{}/", "/api/{}", "/api//{}//"])
+@ONLY_SQLITE
 def test_every_service_says_that_it_is_there(client: FlaskClient, service: str, path: str) -> None:
     answer = client.get(path.format(service))
     assert (answer.status_code, answer.get_json()) == (200, {"service": service, "status": "ready"})
@@ -41,6 +43,7 @@ def test_slashes_do_not_matter(client: FlaskClient, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "near"), [("/api/smss", "/api/sms"), ("/api/sms/two-way", "/api/sms/twoway"), ("/api/ussd/sesion", "/api/ussd/session")]
 )
+@ONLY_SQLITE
 def test_an_unknown_address_names_the_closest(client: FlaskClient, path: str, near: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
@@ -49,6 +52,7 @@ def test_an_unknown_address_names_the_closest(client: FlaskClient, path: str, ne
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("kind", list(PATHS))
+@ONLY_SQLITE
 def test_another_method_on_a_callback_says_that_it_is_alive(client: FlaskClient, kind: str, method: str) -> None:
     answer = client.open(PATHS[kind], method=method)
     assert answer.status_code == 405
