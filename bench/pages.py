@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
+import urllib3
 from sqlalchemy import create_engine, insert, select, text
 from ulid import ULID
 
@@ -24,7 +26,7 @@ from bench.webhooks import Figure, Postgres
 
 PAGES_OPEN, NEW_EVERY_S, PULSE_EVERY_S = 40, 2.0, 3.0
 ROWS, TOGETHER, LOOKS = 1_000_000, 10_000, 20
-PART, MOST_LINES = {"HX-Request": "true"}, 100
+ASKS, MOST_LINES = {"HX-Request": "true", "Accept-Encoding": "gzip"}, 100
 _FROM, _PLACES = re.compile(r'data-from="(\w+)"'), re.compile(r'<tr id="[a-z]+_(\w+)"')
 BODY = {"id": "ATXid_first", "status": "Success", "phoneNumber": "+254711000017", "networkCode": "63902", "retryCount": "0"}
 
@@ -56,12 +58,17 @@ def _watched(rounds: int, seconds: int, folder: Path) -> Iterator[Figure]:
 
 @contextlib.contextmanager
 def _pages_open(url: str) -> Iterator[None]:
-    """Keep pages open as browsers do: each asks every other second what is new, and now and then how things are."""
-    closed = threading.Event()
-    pages = [threading.Thread(target=_page, args=(url, closed, place)) for place in range(PAGES_OPEN)]
+    """Keep pages open as browsers do: each asks every other second what is new, and now and then how things are.
+
+    Each was opened at a time of its own, and all are open before what they cost is measured.
+    """
+    closed, opened = threading.Event(), threading.Semaphore(0)
+    pages = [threading.Thread(target=_page, args=(url, closed, place, opened)) for place in range(PAGES_OPEN)]
     for page in pages:
         page.start()
     try:
+        for _ in pages:
+            opened.acquire(timeout=60)
         yield
     finally:
         closed.set()
@@ -69,29 +76,31 @@ def _pages_open(url: str) -> Iterator[None]:
             page.join()
 
 
-def _page(url: str, closed: threading.Event, place: int) -> None:
+def _page(url: str, closed: threading.Event, place: int, opened: threading.Semaphore) -> None:
     closed.wait(random.Random(place).uniform(0, NEW_EVERY_S))
-    with requests.Session() as session:
+    # What pages themselves cost is no part of what is measured, but shares the machine with it: the plainest client that there is.
+    with urllib3.connection_from_url(url, timeout=10, headers=ASKS) as pool:
         while not closed.is_set():
             # A connection that the server ended is opened anew, as a browser does.
-            with contextlib.suppress(requests.ConnectionError):
-                _look(session, url, closed)
+            with contextlib.suppress(urllib3.exceptions.HTTPError):
+                _look(pool, closed, opened)
 
 
-def _look(session: requests.Session, url: str, closed: threading.Event) -> None:
+def _look(pool: urllib3.HTTPConnectionPool, closed: threading.Event, opened: threading.Semaphore) -> None:
     """Open the first page, and ask what is new as its script does, until it is closed or to be loaded anew."""
-    whole = session.get(f"{url}/dashboard", timeout=10).text
+    whole = pool.request("GET", "/dashboard").data.decode()
     since, known, pulse_at = _FROM.findall(whole)[0], _PLACES.findall(whole), time.monotonic()
+    opened.release()
     while not closed.wait(NEW_EVERY_S):
         tails = ".".join(one[-8:] for one in known[:MOST_LINES] if one > since)
         asked = {"from": since, "oldest": known[MOST_LINES - 1] if len(known) >= MOST_LINES else "", "have": tails}
-        answer = session.get(f"{url}/dashboard/new", params=asked, headers=PART, timeout=10)
+        answer = pool.request("GET", f"/dashboard/new?{urlencode(asked)}")
         if "HX-Refresh" in answer.headers:
             return
-        since, known = answer.headers["X-From"], sorted({*known, *_PLACES.findall(answer.text)}, reverse=True)[: 2 * MOST_LINES]
+        since, known = answer.headers["X-From"], sorted({*known, *_PLACES.findall(answer.data.decode())}, reverse=True)[: 2 * MOST_LINES]
         if time.monotonic() - pulse_at > PULSE_EVERY_S:
             pulse_at = time.monotonic()
-            session.get(f"{url}/dashboard/pulse", headers=PART, timeout=10)
+            pool.request("GET", "/dashboard/pulse")
 
 
 def _long(rows: int, folder: Path, postgres: Postgres) -> Iterator[Figure]:

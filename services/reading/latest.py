@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Lock
 from time import monotonic
 
 from sqlalchemy import Connection
@@ -13,7 +14,7 @@ from services.reading.lines import Line
 from services.reading.live import lines
 
 # With so many lines a reading is shared, for so long: with fewer it costs little, and nobody waits for the next.
-SHARED_FROM, SHARED_S = 100, 0.5
+SHARED_FROM, SHARED_S = 100, 1.0
 # An open page asks for what came since it asked before, and somewhat earlier: this reaches back so far for all of them.
 REACH = 2 * LATE
 
@@ -50,22 +51,33 @@ class Shared:
     """The readings of a moment, for the threads of one process."""
 
     def __init__(self) -> None:
+        self._turn = Lock()
+        # When each was read, and what
         self._kept: dict[object, tuple[float, Latest]] = {}
 
     def look(self, key: object, known: Known, now: datetime, read: Callable[[datetime], Latest]) -> Latest:
-        """Return what came lately, SHARED_S old at most. key: tells what is asked for; read: reads it, since a moment."""
+        """Return what came lately, SHARED_S old at most, or twice that while another thread reads it anew.
+
+        key: tells what is asked for; read: reads it, since a moment.
+        """
         since = moment_of(known.first_place())
         if since < now - REACH:
             return read(since)
         at, latest = self._kept.get(key, (float("-inf"), None))
-        if latest is not None and monotonic() - at < SHARED_S:
+        age = monotonic() - at
+        if latest is not None and age < SHARED_S:
             return latest
-        latest = read(now - REACH)
-        if len(latest.lines) >= SHARED_FROM:
-            self._keep(key, latest)
-        return latest
+        if latest is None or age >= 2 * SHARED_S:
+            return self._renewed(key, read(now - REACH))
+        if not self._turn.acquire(blocking=False):
+            return latest
+        try:
+            return self._renewed(key, read(now - REACH))
+        finally:
+            self._turn.release()
 
-    def _keep(self, key: object, latest: Latest) -> None:
-        now = monotonic()
-        fresh = {one: kept for one, kept in self._kept.items() if now - kept[0] < SHARED_S}
-        self._kept = {**fresh, key: (now, latest)}
+    def _renewed(self, key: object, latest: Latest) -> Latest:
+        at = monotonic()
+        kept = {one: (when, old) for one, (when, old) in self._kept.items() if one != key and at - when < 2 * SHARED_S}
+        self._kept = {**kept, key: (at, latest)} if len(latest.lines) >= SHARED_FROM else kept
+        return latest

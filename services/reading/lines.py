@@ -14,6 +14,14 @@ from services.reading.signs import others_of_callback, sign_of_callback, sign_of
 from services.reading.tables import LISTS
 
 MOST_FACT = 60
+# What a line is made of: bodies and headers are not read for a list.
+COLUMNS = {
+    "callbacks": (
+        "id", "received_at", "kind", "phone", "fields", "errors", "secret_places", "state", "checks", "ms", "answer", "answer_status",
+        "due_at", "last_error", "replay_of", "repeats", "pinned_at",
+    ),
+    "invocations": ("id", "asked_at", "kind", "ordered", "state", "ms"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Line:
 
 
 def lines_of(connection: Connection, rows: Sequence[Any], hides: bool) -> list[Line]:
-    """Return a line for each row, of callbacks or invocations. hides: whether numbers are masked."""
+    """Return a line for each row, of callbacks or invocations, with COLUMNS. hides: whether numbers are masked."""
     ours = [row.id for row in rows if not _is_callback(row)]
     phones = _phones(connection, ours) if ours else {}
     found = [_of_callback(row) if _is_callback(row) else _of_invocation(row, *phones.get(row.id, ("", 0))) for row in rows]

@@ -1,15 +1,17 @@
 """Callbacks and invocations together, newest first, each as one line: what the first page shows."""
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from app.errors import Invalid
 from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
 from services.reading.filters import Filters
-from services.reading.lines import Line, lines_of
-from services.reading.lists import kinds_of, page_of
-from services.reading.paging import Page, bare, merge, read
-from services.reading.tables import LISTS, List
+from services.reading.lines import COLUMNS, Line, lines_of
+from services.reading.lists import kinds_of, streams_of
+from services.reading.paging import Page, Stream, bare, merge, read
+from services.reading.tables import LISTS, List, column_of
 from services.reading.wanted import streams_to_look_at
 
 FAMILIES = tuple(dict.fromkeys(name.partition(".")[0] for name in (*KINDS, *INVOKES)))
@@ -42,14 +44,17 @@ def _pages(connection: Connection, filters: Filters, after: str | None, limit: i
     pages = []
     for name in _NAMES:
         entry = LISTS[name]
-        start = f"{entry.ids}{after}" if after else None
         if not _is_of(entry, filters):
             continue
-        if only_looks:
-            pages += [read(connection, stream, start, limit) for stream in streams_to_look_at(connection, name, filters, country)]
-        else:
-            pages.append(page_of(connection, name, filters, start, limit, country))
+        start = f"{entry.ids}{after}" if after else None
+        streams = streams_to_look_at(connection, name, filters, country) if only_looks else streams_of(entry, filters, country)
+        pages += [read(connection, _for_lines(name, stream), start, limit) for stream in streams]
     return [bare(page) for page in pages]
+
+
+def _for_lines(name: str, stream: Stream) -> Stream:
+    columns = (column_of(LISTS[name].model, column) for column in COLUMNS[name])
+    return replace(stream, query=stream.query.with_only_columns(*columns, maintain_column_froms=True))
 
 
 def _is_of(entry: List, filters: Filters) -> bool:

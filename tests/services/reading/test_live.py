@@ -3,7 +3,9 @@
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -238,9 +240,10 @@ class Readings:
         self.count, self.since, self.shared = count, list[datetime](), Shared()
 
     def ask(self, since: datetime, key: str = "all") -> Latest:
-        return self.shared.look(key, Known(at(since)), NOW, self._read)
+        return self.shared.look(key, Known(at(since)), NOW, self.read)
 
-    def _read(self, since: datetime) -> Latest:
+    def read(self, since: datetime) -> Latest:
+        """Read once more."""
         self.since.append(since)
         of = Line(f"cb_{at(NOW)}", NOW, "sms.opt_out", None, "", "ok", (), "200", 1, is_ours=False)
         return Latest((of,) * self.count, None, NOW)
@@ -255,6 +258,32 @@ def test_pages_share_a_reading_for_a_moment_where_much_comes() -> None:
     time.sleep(SHARED_S)
     assert readings.ask(NOW) is not first
     assert readings.since == [NOW - REACH] * 3
+
+
+def test_one_page_reads_anew_while_the_others_are_told_what_was_read_before() -> None:
+    readings, reading, may_end = Readings(SHARED_FROM), Event(), Event()
+
+    def slowly(since: datetime) -> Latest:
+        reading.set()
+        assert may_end.wait(10)
+        return readings.read(since)
+
+    first = readings.ask(NOW)
+    time.sleep(SHARED_S)
+    with ThreadPoolExecutor(1) as pool:
+        newer = pool.submit(readings.shared.look, "all", Known(at(NOW)), NOW, slowly)
+        assert reading.wait(10)
+        assert readings.ask(NOW) is first
+        may_end.set()
+        assert newer.result(10) is readings.ask(NOW) is not first
+    assert readings.since == [NOW - REACH] * 2
+
+
+def test_what_was_read_long_ago_is_told_to_nobody() -> None:
+    readings = Readings(SHARED_FROM)
+    first, _ = readings.ask(NOW), readings.ask(NOW, "some")
+    time.sleep(2 * SHARED_S)
+    assert readings.ask(NOW) is not first
 
 
 def test_where_little_comes_every_page_is_told_at_once() -> None:
