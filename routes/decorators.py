@@ -230,5 +230,5 @@ def _response(answer: Answer, kept: Kept | None) -> Response:
     if answer.media == "text/plain":
         response.headers["X-Content-Type-Options"] = "nosniff"
     if kept:
-        response.headers["X-Pokea-Id"] = kept.id
+        response.headers["X-Pokea-Id"], response.headers["X-Pokea-State"] = kept.id, kept.state
     return response

@@ -1,11 +1,14 @@
-"""Named fixtures: callbacks worth keeping, each a JSON file beside the tests. Never a secret; numbers masked where PRIVACY asks for it."""
+"""Named fixtures: callbacks and sessions worth keeping, each a JSON file beside the tests.
+
+Never a secret; numbers masked where PRIVACY asks for it.
+"""
 
 import json
 import os
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,7 @@ class UnknownFixture(GatewayError):
 
 @dataclass(frozen=True)
 class Fixture:
-    """One callback that was kept under a name."""
+    """One callback that was kept under a name, alone or as a step of a session."""
 
     name: str
     kind: str
@@ -44,10 +47,16 @@ class Fixture:
     answer_status: int
 
 
-def save(folder: Path, name: str, row: Callback, hide_numbers: bool, replaces: bool = False) -> Path:
-    """Keep a callback under a name and return its file. Raises Invalid for a name that is none, Conflict where it is taken."""
+def save(folder: Path, name: str, rows: Sequence[Callback], hide_numbers: bool, replaces: bool = False) -> Path:
+    """Keep a callback, or those of a session in their order, under a name and return the file.
+
+    Raises Invalid for a name that is none, and for no callback at all; Conflict where the name is taken.
+    """
     path = _file(folder, name)
-    text = json.dumps(_told(_fixture(name, row, hide_numbers)), ensure_ascii=False, indent=2) + "\n"
+    if not rows:
+        raise Invalid("No callback of it is kept any more, so there is nothing to keep under a name.")
+    told = [_told(_fixture(name, row, hide_numbers)) for row in rows]
+    text = json.dumps(told[0] if len(told) == 1 else {"steps": told}, ensure_ascii=False, indent=2) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     # Whole under its name or not there at all, and never over another.
     part = folder / f".{name}.{os.getpid()}.part"
@@ -69,8 +78,8 @@ def names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.json") if _NAME.fullmatch(path.stem))
 
 
-def load(folder: Path, name: str) -> Fixture:
-    """Return the fixture of this name. Raises Invalid for a file that is none, UnknownFixture."""
+def load(folder: Path, name: str) -> list[Fixture]:
+    """Return the callback that is kept under this name, or those of a session. Raises Invalid for a file that is none, UnknownFixture."""
     path = _file(folder, name)
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
@@ -79,7 +88,10 @@ def load(folder: Path, name: str) -> Fixture:
         raise UnknownFixture(f"There is no fixture '{name}'. There are: {known}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise Invalid(f"{path} is not JSON: {error}") from error
-    return _read(name, told, path)
+    steps = told["steps"] if isinstance(told, Mapping) and "steps" in told else [told]
+    if not isinstance(steps, list) or not steps:
+        raise Invalid(f"{path} is not a fixture: its steps must be a list of callbacks.")
+    return [_read(name, step, path) for step in steps]
 
 
 def _file(folder: Path, name: str) -> Path:

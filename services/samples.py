@@ -23,12 +23,13 @@ USER_AGENT = "at-ussd-api/1.0 (flask trigger)"
 
 @dataclass(frozen=True)
 class Sent:
-    """What one posted callback was answered."""
+    """What one posted callback was answered. id and state: of the row that stands for it, where this app kept it."""
 
     status: int
     answer: str
     ms: int
     id: str | None
+    state: str | None
 
 
 def make_sample(kind: str, settings: Settings, changes: Mapping[str, Any], new_id: Callable[[], str]) -> dict[str, Any]:
@@ -71,7 +72,8 @@ def post_body(url: str, body: bytes, content_type: str, settings: Settings) -> S
     with requests.Session() as session:
         session.trust_env = False
         answer = session.post(url, data=body, headers=headers, timeout=30, allow_redirects=False)
-    return Sent(answer.status_code, answer.text, round(1000 * (monotonic() - began)), answer.headers.get("X-Pokea-Id"))
+    kept = (answer.headers.get(name) for name in ("X-Pokea-Id", "X-Pokea-State"))
+    return Sent(answer.status_code, answer.text, round(1000 * (monotonic() - began)), *kept)
 
 
 def send_sample(kind: str, base: str, path: str, settings: Settings, changes: Mapping[str, Any] | None = None) -> Sent:

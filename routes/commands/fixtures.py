@@ -9,12 +9,15 @@ from flask import current_app
 
 from app.config import Settings
 from app.errors import GatewayError
+from app.models import Callback
 from routes.commands.output import DatabaseGroup, as_json, show, talk
 from services import fixtures as kept
 from services.archive import one
+from services.reading.replayed import originals
+from services.reading.single import session_with_steps
 
 Result = TypeVar("Result")
-fixtures = DatabaseGroup("fixtures", help="Callbacks kept under names: flask trigger @NAME posts one.")
+fixtures = DatabaseGroup("fixtures", help="Callbacks and sessions kept under names: flask trigger @NAME posts one.")
 
 
 def folder() -> Path:
@@ -25,20 +28,27 @@ def folder() -> Path:
 
 @fixtures.command("save")
 @click.argument("name")
-@click.argument("callback_id")
+@click.argument("kept_id", metavar="CALLBACK_ID | SESSION_ID")
 @click.option("--force", is_flag=True, help="Replace one of this name.")
 @as_json
-def save(name: str, callback_id: str, force: bool, as_json: bool) -> None:
-    """Keep a callback under a name, without secrets, and under PRIVACY without numbers.
+def save(name: str, kept_id: str, force: bool, as_json: bool) -> None:
+    """Keep a callback, or all of a session, under a name, without secrets, and under PRIVACY without numbers.
 
     Example: flask fixtures save balance-menu cb_01KF3Z0000000000000000000
     """
-    row = one(callback_id)
-    if row is None:
-        raise click.ClickException(f"No callback '{callback_id}'. flask callbacks list names the newest.")
-    path = told(lambda: kept.save(folder(), name, row, current_app.config["POKEA"].privacy, force))
+    rows = _callbacks(kept_id)
+    path = told(lambda: kept.save(folder(), name, rows, current_app.config["POKEA"].privacy, force))
     show(as_json, {"name": name, "file": str(path)}, lambda: [f"saved '{name}'"])
     talk(f"Post it with: flask trigger @{name}")
+
+
+def _callbacks(kept_id: str) -> list[Callback]:
+    if not kept_id.startswith("cb_"):
+        return originals(told(lambda: session_with_steps(kept_id))[1])
+    row = one(kept_id)
+    if row is None:
+        raise click.ClickException(f"No callback '{kept_id}'. flask callbacks list names the newest.")
+    return [row]
 
 
 @fixtures.command("list")
@@ -49,17 +59,23 @@ def list_fixtures(as_json: bool) -> None:
     Example: flask fixtures list
     """
     rows = [_row(name) for name in kept.names(folder())]
-    show(as_json, rows, lambda: [f"@{row['name']:<30} {row['kind']:<22} {row['answer_status']} {row['answer'][:40]!r}" for row in rows])
+    show(as_json, rows, lambda: map(_line, rows))
     if not rows:
         talk("No fixtures. Keep a callback: flask fixtures save NAME CALLBACK_ID")
 
 
 def _row(name: str) -> dict[str, Any]:
     try:
-        fixture = kept.load(folder(), name)
+        steps = kept.load(folder(), name)
     except GatewayError as error:
-        return {"name": name, "kind": "cannot be read", "answer_status": "", "answer": error.message}
-    return {"name": name, "kind": fixture.kind, "answer_status": fixture.answer_status, "answer": fixture.answer}
+        return {"name": name, "kind": "cannot be read", "steps": 0, "answer_status": "", "answer": error.message}
+    last = steps[-1]
+    return {"name": name, "kind": steps[0].kind, "steps": len(steps), "answer_status": last.answer_status, "answer": last.answer}
+
+
+def _line(row: dict[str, Any]) -> str:
+    kind = f"{row['kind']}, {row['steps']} steps" if row["steps"] > 1 else row["kind"]
+    return f"@{row['name']:<30} {kind:<26} {row['answer_status']} {row['answer'][:40]!r}"
 
 
 def told(ask: Callable[[], Result]) -> Result:

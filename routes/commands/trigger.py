@@ -1,10 +1,12 @@
 """flask trigger: a realistic callback, or a named fixture, into this app or to another address."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import partial
 from secrets import token_hex
+from typing import Any
 
 import click
 import requests
@@ -19,10 +21,19 @@ from routes.commands.output import as_json, show, talk
 from services import fixtures
 from services.editing import edited, typed
 from services.fixtures import Fixture
+from services.inbox import ALIKE_FOR
 from services.samples import Sent, make_sample, new_ids, post_body, post_sample
 from services.tunnel import local_address, token_query
 
-Post = Callable[[], Sent]
+
+@dataclass(frozen=True)
+class Wanted:
+    """One callback that is to be posted. expected: the fixture whose answer it should get. has_ids: it can be given others."""
+
+    name: str
+    post: Callable[[], Sent]
+    has_ids: bool
+    expected: Fixture | None = None
 
 
 def _kind(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
@@ -46,10 +57,13 @@ def _changes(_context: click.Context, _parameter: click.Parameter, pairs: tuple[
 @click.option("--set", "changes", multiple=True, callback=_changes, metavar="NAME=VALUE", help="Change or add a field.")
 @click.option("--count", default=1, type=click.IntRange(1, 10_000), help="Post so many, each with ids of its own.")
 @click.option("--twice", is_flag=True, help="Post each a second time, as Africa's Talking may.")
+@click.option("--new", "is_new", is_flag=True, help="Give a fixture other ids, so that it is no repeat.")
 @click.option("--to", "to", metavar="URL", help="Post to this address instead of this app.")
 @with_appcontext
-def trigger(kind: str | None, wants_list: bool, changes: dict[str, str], count: int, twice: bool, to: str | None, as_json: bool) -> None:
-    """Post a realistic callback of KIND, or the fixture that was kept as NAME.
+def trigger(
+    kind: str | None, wants_list: bool, changes: dict[str, str], count: int, twice: bool, is_new: bool, to: str | None, as_json: bool
+) -> None:
+    """Post a realistic callback of KIND, or the fixture that was kept as NAME: of a session every callback, in order.
 
     Example: flask trigger sms.incoming_message --set text=STOP
     """
@@ -59,27 +73,38 @@ def trigger(kind: str | None, wants_list: bool, changes: dict[str, str], count: 
         return
     if kind is None:
         raise click.UsageError("Which kind? flask trigger --list names them.")
-    settings, expected = current_app.config["POKEA"], None
+    settings: Settings = current_app.config["POKEA"]
     if kind.startswith("@"):
-        fixture = told(lambda: fixtures.load(folder(), kind.removeprefix("@")))
-        expected = None if changes else fixture
-        posts = [_fixture(fixture, changes, to, settings, has_new_ids=count > 1) for _ in range(count)]
+        steps = told(lambda: fixtures.load(folder(), kind.removeprefix("@")))
+        wanted = [one for _ in range(count) for one in _fixture(steps, changes, to, settings, is_new or count > 1)]
     else:
-        posts = [_sample(kind, changes, to, settings) for _ in range(count)]
-    sent = [_posted(kind, post, to or local_address(settings)) for post in posts for _ in range(2 if twice else 1)]
-    show(as_json, {"kind": kind, "sent": [asdict(one) for one in sent]}, lambda: [_line(kind, one) for one in sent])
-    _judge(sent, expected)
+        wanted = [_sample(kind, changes, to, settings) for _ in range(count)]
+    sent = [(one, _posted(one, to or local_address(settings))) for one in wanted for _ in range(2 if twice else 1)]
+    show(as_json, {"kind": kind, "sent": [asdict(one) for _, one in sent]}, lambda: [_line(*one) for one in sent])
+    # What was posted a second time was meant to be a repeat.
+    _tell_repeats(kind, sent[:: 2 if twice else 1], is_new)
+    _judge(sent)
 
 
-def _sample(kind: str, changes: dict[str, str], to: str | None, settings: Settings) -> Post:
+def _sample(kind: str, changes: dict[str, str], to: str | None, settings: Settings) -> Wanted:
     url = to or f"{local_address(settings)}{path_of(current_app, kind)}{token_query(settings)}"
     fields = make_sample(kind, settings, changes, lambda: token_hex(16))
-    return partial(post_sample, kind, url, fields, settings)
+    return Wanted(kind, partial(post_sample, kind, url, fields, settings), has_ids=False)
 
 
-def _fixture(fixture: Fixture, changes: dict[str, str], to: str | None, settings: Settings, has_new_ids: bool) -> Post:
-    ids = new_ids(fixture.kind, fixture.fields, lambda: token_hex(16)) if has_new_ids else {}
-    wanted = ids | {name: typed(fixture.fields.get(name), text) for name, text in changes.items()}
+def _fixture(steps: list[Fixture], changes: dict[str, str], to: str | None, settings: Settings, has_new_ids: bool) -> list[Wanted]:
+    """Return the callbacks of a fixture. Of several, each gets the changes of those fields that it has, and all the same new id."""
+    new_id, is_session, wanted = token_hex(16), len(steps) > 1, []
+    for step in steps:
+        ids = new_ids(step.kind, step.fields, lambda: new_id)
+        own = {name: text for name, text in changes.items() if not is_session or name in step.fields}
+        values = (ids if has_new_ids else {}) | {name: typed(step.fields.get(name), text) for name, text in own.items()}
+        name = f"@{step.name} {step.kind}" if is_session else f"@{step.name}"
+        wanted.append(Wanted(name, _step(step, values, to, settings), bool(ids), None if changes else step))
+    return wanted
+
+
+def _step(fixture: Fixture, wanted: dict[str, Any], to: str | None, settings: Settings) -> Callable[[], Sent]:
     body, content_type = edited(fixture, wanted) if wanted else (fixture.raw_body, fixture.content_type)
     # All fields stand in an edited body.
     query = "&".join(part for part in ("" if wanted else fixture.query, token_query(settings).removeprefix("?")) if part)
@@ -87,24 +112,38 @@ def _fixture(fixture: Fixture, changes: dict[str, str], to: str | None, settings
     return partial(post_body, url, body, content_type, settings)
 
 
-def _posted(kind: str, post: Post, to: str) -> Sent:
+def _posted(wanted: Wanted, to: str) -> Sent:
     try:
-        return post()
+        return wanted.post()
     except requests.RequestException as error:
         where = to.partition("?")[0]
-        raise click.ClickException(
-            f"Nothing took {kind} at {where} ({type(error).__name__}). Start the app with make run, or name another with --to."
-        ) from error
+        how = "Start the app with make run, say where it runs (export PORT=…), or name another with --to."
+        raise click.ClickException(f"Nothing took {wanted.name} at {where} ({type(error).__name__}). {how}") from error
 
 
-def _judge(sent: list[Sent], expected: Fixture | None) -> None:
+def _tell_repeats(kind: str, sent: list[tuple[Wanted, Sent]], is_new: bool) -> None:
+    """Say which callbacks Pokea had already, and how they become new ones."""
+    repeats = {answered.id: wanted for wanted, answered in sent if answered.state == "repeat"}
+    if not repeats:
+        return
+    if not is_new and any(wanted.has_ids for wanted in repeats.values()):
+        how = f"With ids of its own it is new: flask trigger {kind} --new"
+    else:
+        how = f"Other fields make it new (--set), or, where it has no id, {ALIKE_FOR // timedelta(minutes=1)} minutes."
+    talk(f"Pokea had this already: a repeat of {', '.join(map(str, repeats))}, not acted on again. {how}")
+
+
+def _judge(sent: list[tuple[Wanted, Sent]]) -> None:
     """Fail where an answer is an error that was not expected, and tell of one that is not as it was kept."""
-    if expected and any((one.status, one.answer) != (expected.answer_status, expected.answer) for one in sent):
-        talk(f"Not the answer that was kept: {expected.answer_status} {expected.answer.strip()[:100]!r}")
-    if any(one.status >= 400 and (expected is None or one.status != expected.answer_status) for one in sent):
+    kept = [(one.expected, answered) for one, answered in sent if one.expected]
+    others = (one for one, answered in kept if (answered.status, answered.answer) != (one.answer_status, one.answer))
+    for line in dict.fromkeys(f"Not the answer that was kept: {one.answer_status} {one.answer.strip()[:100]!r}" for one in others):
+        talk(line)
+    if any(answered.status >= 400 and (one.expected is None or answered.status != one.expected.answer_status) for one, answered in sent):
         raise SystemExit(1)
 
 
-def _line(kind: str, sent: Sent) -> str:
+def _line(wanted: Wanted, sent: Sent) -> str:
     answer = sent.answer.strip().replace("\n", " | ")
-    return f"{kind} → {sent.status} {answer[:100]} in {sent.ms} ms ({sent.id or 'no id'})"
+    repeat = ", a repeat" if sent.state == "repeat" else ""
+    return f"{wanted.name} → {sent.status} {answer[:100]} in {sent.ms} ms ({sent.id or 'no id'}{repeat})"

@@ -7,12 +7,13 @@ from flask import Blueprint, Response, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.config import Settings
-from app.errors import Conflict, Forbidden, Invalid
+from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import Callback
 from app.schemas.bodies import clean
 from routes.pages import showing
-from services import archive, due, fixtures, hiding, redelivery, replaying
+from routes.pages.fixture import keep_fixture
+from services import archive, due, hiding, redelivery, replaying
 from services.copies import FORMS, copy_of
 from services.reading.signs import others_of_callback, sign_of_callback
 from services.reading.single import bring_up_to_date
@@ -105,12 +106,7 @@ def forward(callback_id: str) -> BaseResponse:
 @bp.post("/<callback_id>/fixture")
 def fixture(callback_id: str) -> BaseResponse:
     """A person keeps a callback under a name, as a file beside the tests."""
-    settings = _settings()
-    if settings.is_live:
-        raise Forbidden("A live account's callbacks do not become files of the project: they are of real people. Nothing was kept.")
-    name = request.form.get("name", "").strip()
-    fixtures.save(settings.fixtures_dir, name, _row(callback_id), settings.privacy)
-    showing.say(f"Kept as {name}. Post it with: flask trigger @{name}", "good")
+    keep_fixture([_row(callback_id)])
     return _back(callback_id)
 
 

@@ -18,6 +18,7 @@ from routes import replays
 from routes.api import success
 from routes.asked import cursor, filters_given
 from routes.pages import showing
+from routes.pages.fixture import keep_fixture
 from services.reading import drop_off, single
 from services.reading.call_lines import call_lines, safe_address
 from services.reading.endings import ENDED, ending_of
@@ -114,6 +115,14 @@ def export(session_id: str) -> Response:
     response = success(masking.everything(told) if hides else told)
     response.headers["Content-Disposition"] = f'attachment; filename="{told["id"]}.json"'
     return response
+
+
+@bp.post("/dashboard/sessions/<session_id>/fixture")
+def fixture(session_id: str) -> BaseResponse:
+    """A person keeps all callbacks of a session under a name, as a file beside the tests."""
+    row, steps = single.session_with_steps(clean(session_id))
+    keep_fixture(originals(steps))
+    return redirect(url_for(".one", session_id=row["id"]), 303)
 
 
 @bp.post("/dashboard/sessions/<session_id>/replay")

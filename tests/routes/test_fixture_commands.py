@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from click.testing import Result
@@ -96,6 +97,85 @@ def test_fields_are_set_and_ids_made_new(served: Flask, stored: Stored) -> None:
     assert stored(Callback)[1].fields == stored(Callback)[0].fields | {"text": "2", "more": "x"}
     assert run(served, "trigger", "@menu", "--count", "3", "--twice").exit_code == 0
     assert len({row.fields["sessionId"] for row in stored(Callback)}) == 4
+
+
+def test_what_pokea_had_already_is_called_a_repeat(served: Flask, stored: Stored) -> None:
+    run(served, "trigger", "sms.incoming_message")
+    [first] = stored(Callback)
+    run(served, "fixtures", "save", "hello", first.id)
+    told = run(served, "trigger", "@hello")
+    assert f"({first.id}, a repeat)" in told.stdout
+    assert (
+        f"had this already: a repeat of {first.id}, not acted on again. With ids of its own it is new: flask trigger @hello --new"
+        in told.stderr
+    )
+    told = run(served, "trigger", "@hello", "--new")
+    assert ("repeat" in told.output, [row.repeats for row in stored(Callback)]) == (False, [1, 0])
+    # The second of two that were asked for is meant to be one.
+    told = run(served, "trigger", "@hello", "--new", "--twice")
+    assert (told.stdout.count("a repeat"), told.stderr) == (1, "")
+
+
+def test_what_has_no_id_becomes_new_by_other_fields(served: Flask, stored: Stored) -> None:
+    assert run(served, "trigger", "sms.opt_out").stderr == ""
+    assert "Other fields make it new (--set)" in run(served, "trigger", "sms.opt_out").stderr
+    run(served, "fixtures", "save", "leave", stored(Callback)[0].id)
+    for words in (["@leave"], ["@leave", "--new"]):
+        assert "where it has no id, 10 minutes." in run(served, "trigger", *words).stderr
+    assert run(served, "trigger", "@leave", "--set", "senderId=Other").stderr == ""
+
+
+def dialled(app: Flask, session: str = "ATUid_1", number: str = "+254711000017") -> None:
+    """Receive a session of two screens, and its end."""
+    told = {"sessionId": session, "phoneNumber": number, "serviceCode": "*384*1234#"}
+    for text in ("", "2"):
+        keep(app, urlencode(told | {"text": text}).encode(), path="/api/ussd/session")
+    keep(app, urlencode(told | {"status": "Success"}).encode(), path="/api/ussd/status")
+
+
+def test_a_session_is_kept_whole_and_posted_in_order(served: Flask, stored: Stored, folder: Path) -> None:
+    dialled(served)
+    saved = run(served, "fixtures", "save", "balance-menu", "ATUid_1")
+    assert (saved.exit_code, saved.stdout) == (0, "saved 'balance-menu'\n")
+    assert [step["kind"] for step in json.loads((folder / "balance-menu.json").read_text())["steps"]] == [
+        "ussd.session", "ussd.session", "ussd.session_end",
+    ]  # fmt: skip
+    again = run(served, "trigger", "@balance-menu", "--new")
+    assert (again.exit_code, again.stderr) == (0, "")
+    lines = [line.partition(" in ")[0] for line in again.stdout.splitlines()]
+    assert lines == [
+        "@balance-menu ussd.session → 200 CON What would you want to check  | 1. My Account  | 2. My phone number",
+        "@balance-menu ussd.session → 200 END Your phone number is +254711000017",
+        "@balance-menu ussd.session_end → 200 OK",
+    ]
+    old, new = stored(Callback)[:3], stored(Callback)[3:]
+    assert [row.fields | {"sessionId": ""} for row in new] == [row.fields | {"sessionId": ""} for row in old]
+    # One session, and another than the first.
+    [session] = {row.fields["sessionId"] for row in new}
+    assert (session.startswith("ATUid_"), session == "ATUid_1") == (True, False)
+    told = run(served, "trigger", "@balance-menu")
+    assert f"a repeat of {', '.join(row.id for row in old)}, not acted on again." in told.stderr
+    assert [(row["kind"], row["steps"]) for row in json.loads(run(served, "fixtures", "list", "--json").stdout)] == [("ussd.session", 3)]
+    assert "ussd.session, 3 steps" in run(served, "fixtures", "list").stdout
+
+
+def test_what_is_set_goes_to_the_steps_that_have_it(served: Flask, stored: Stored) -> None:
+    dialled(served)
+    run(served, "fixtures", "save", "menu", "ATUid_1")
+    assert run(served, "trigger", "@menu", "--new", "--set", "status=Failed", "--set", "phoneNumber=+254711000018").exit_code == 0
+    new = stored(Callback)[3:]
+    assert [row.fields.get("status") for row in new] == [None, None, "Failed"]
+    assert {row.fields["phoneNumber"] for row in new} == {"+254711000018"}
+
+
+def test_an_unknown_session_and_steps_that_are_none_are_told(served: Flask, folder: Path) -> None:
+    told = run(served, "fixtures", "save", "menu", "ATUid_9")
+    assert (told.exit_code, "No session 'ATUid_9'" in told.stderr, folder.exists()) == (1, True, False)
+    folder.mkdir(parents=True)
+    for steps in ("5", "[]", "{}", "[5]", '[{"kind": "ussd.session"}]'):
+        (folder / "odd.json").write_text(f'{{"steps": {steps}}}')
+        told = run(served, "trigger", "@odd")
+        assert (told.exit_code, "is not a fixture" in told.stderr) == (1, True), steps
 
 
 def test_a_number_of_json_stays_a_number(served: Flask, stored: Stored) -> None:

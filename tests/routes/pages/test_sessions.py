@@ -1,8 +1,11 @@
 """Sessions: the list and its filters, transcripts of USSD and of calls, replays of the whole, drop-off, recordings."""
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +14,12 @@ from flask import Flask
 from app.models import Callback, Invocation, Reaction, Session
 from services.apps import Flows
 from services.ussd import Ask, Choose, End, Menu, Option
-from tests.invoking import ONLY_SQLITE, Stored
-from tests.routes.pages.browsing import Browser
+from tests.invoking import LIVE, ONLY_SQLITE, Stored
+from tests.routes.pages.browsing import ELSEWHERE, Browser
 from tests.samples import post
 
 pytestmark = ONLY_SQLITE
+Make = Callable[..., Flask]
 PHONE, CODE = "+254711000017", "*384*1234#"
 SESSIONS = "/dashboard/sessions"
 HOSTILE = "<script>alert(1)</script>"
@@ -264,6 +268,42 @@ def test_only_what_came_is_replayed_and_the_table_shows_the_newest(app: Flask, s
     assert third.replay_of == second.replay_of == first.id
     assert third.id in text
     assert second.id not in text
+
+
+def test_a_session_is_kept_as_a_fixture(make_app: Make, tmp_path: Path, stored: Stored) -> None:
+    app = make_app(fixtures_dir=tmp_path / "events")
+    hop(app), hop(app, "2"), end(app, "Success")
+    browser = Browser(app)
+    shown = browser.get(f"{SESSIONS}/S1").text
+    own = re.search(rf'action="({SESSIONS}/ses_\w+/fixture)"', shown)[1]
+    assert "posts all of it in order" in shown
+    # A replay is no step.
+    browser.post(f"{SESSIONS}/S1/replay")
+    told = browser.post(own, {"name": "balance-menu"}).text
+    assert "Kept 3 callbacks as balance-menu. Post them, in order, with: flask trigger @balance-menu (as new: --new)" in unescape(told)
+    steps = json.loads((tmp_path / "events" / "balance-menu.json").read_text())["steps"]
+    assert [(step["kind"], step["fields"].get("text")) for step in steps] == [
+        ("ussd.session", ""),
+        ("ussd.session", "2"),
+        ("ussd.session_end", None),
+    ]
+    assert browser.post(own, {"name": "balance-menu"}).status_code == 409
+    assert browser.post(own, {"name": "../up"}).status_code == 400
+    assert app.test_client().post(own, data={"name": "forged"}).status_code == 400
+    assert [path.name for path in (tmp_path / "events").iterdir()] == ["balance-menu.json"]
+
+
+def test_a_live_session_becomes_no_file(make_app: Make, tmp_path: Path) -> None:
+    app = make_app(**LIVE, dashboard_password="long-enough-1", fixtures_dir=tmp_path / "events")
+    proof = {"Authorization": f"Bearer {LIVE['callback_token'][0]}"}
+    post(app.test_client(), "ussd.session", {"sessionId": "S1", "phoneNumber": PHONE, "text": ""}, headers=proof)
+    browser = Browser(app, ELSEWHERE)
+    browser.get("/login")
+    browser.post("/login", {"secret": "long-enough-1"})
+    shown = browser.get(f"{SESSIONS}/S1")
+    assert (shown.status_code, "Keep as a named fixture" in shown.text) == (200, False)
+    refused = browser.post(f"{SESSIONS}/S1/fixture", {"name": "real-people"})
+    assert (refused.status_code, "Nothing was kept" in refused.text, (tmp_path / "events").exists()) == (403, True, False)
 
 
 def test_a_forged_replay_does_nothing(app: Flask, stored: Stored) -> None:
