@@ -34,6 +34,8 @@ class Happened:
     match: str = ""
     # It came with a secret of ours, or was fetched from Africa's Talking
     is_proven: bool = False
+    # Pokea posted it itself: its linkId is invented
+    is_sample: bool = False
     # The reaction: its row, and its name in flows/
     reaction_id: str = ""
     name: str = ""
@@ -46,10 +48,11 @@ class Happened:
         return self._ask("sms.bulk", {"phone": phone or self.phone, "message": message, "senderId": sender_id}, insist)
 
     def reply(self, message: str, insist: bool = True) -> Ordered:
-        """Answer a message, from the number that it came to."""
+        """Answer a message, from the number that it came to; a sample without its linkId, which is refused with InvalidLinkId."""
         if self.kind != MESSAGE:
             raise NotSent(f"Only a message can be replied to, not {self.kind}: use send_sms.")
-        parameters = {"phone": self.phone, "message": message, "linkId": self.data.get("link_id") or None}
+        link_id = None if self.is_sample else self.data.get("link_id") or None
+        parameters = {"phone": self.phone, "message": message, "linkId": link_id}
         return self._ask("sms.premium", parameters, insist, sender=self.data["to"])
 
     def call(self, phone: str | None = None, insist: bool = True) -> Ordered:

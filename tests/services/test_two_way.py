@@ -11,6 +11,7 @@ from app.extensions import writing
 from app.models import Callback, Invocation, OptOut, Reaction
 from app.schemas.callbacks import KINDS
 from services import due, opt_outs, reactions, two_way
+from services.samples import USER_AGENT
 from tests.invoking import LIVE, ONLY_SQLITE, Sending, Stored, live
 from tests.samples import PATHS, post
 from tests.stub_at import StubAT
@@ -61,6 +62,14 @@ def test_a_message_without_a_link_id_is_answered_without_one(sending: Sending, a
     says(app, linkId="")
     react(app)
     assert ["linkId" in seen.fields for seen in at.calls()] == [False]
+
+
+@ONLY_SQLITE
+def test_a_sample_is_answered_without_its_link_id_which_is_invented(sending: Sending, at: StubAT) -> None:
+    app = sending()
+    post(app.test_client(), MESSAGE, headers={"User-Agent": USER_AGENT})
+    react(app)
+    assert [(seen.fields["from"], "linkId" in seen.fields) for seen in at.calls()] == [("12345", False)]
 
 
 OFF, NO_NUMBER, OWN = "TWOWAY_AUTO_REPLY is off", "the sender is not a phone number", "the sender is a number or code of our own"
