@@ -1,11 +1,19 @@
 """Every address on one page, from the schemas that check what comes there; and how webhooks are received."""
 
-from flask import Blueprint, current_app, render_template
+from typing import Any
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from app.config import ROOT, Settings
+from app.errors import Invalid
+from app.schemas.callbacks import KINDS
+from routes.addresses import path_of
 from routes.operations import operations
+from routes.pages import showing
 from routes.pages.doors import is_open
-from services import api_docs, docs_page, events
+from routes.pages.real import insist_on_word
+from services import api_docs, docs_page, editing, events, samples
 from services.docs_page import VERIFY
 from services.tunnel import local_address
 from services.voice_docs import voice_actions
@@ -17,7 +25,7 @@ WEBHOOKS = ROOT / "docs" / "webhooks.md"
 @bp.get("/docs")
 def page() -> str:
     """A developer looks up what comes, what is asked, and what is answered."""
-    settings: Settings = current_app.config["POKEA"]
+    settings = _settings()
     found = operations(current_app)
     return render_template(
         "docs.html", callbacks=docs_page.callbacks_told(found, settings, local_address(settings)), invokes=docs_page.invokes_told(found),
@@ -30,3 +38,27 @@ def page() -> str:
 def webhooks() -> str:
     """A developer reads how webhooks are received, at length."""
     return render_template("docs_webhooks.html", text=WEBHOOKS.read_text(encoding="utf-8"))
+
+
+@bp.post("/docs/sample")
+def sample() -> str | BaseResponse:
+    """A developer sends a sample to this app: an open page tells there what it was answered, else the first page shows it."""
+    settings, kind = _settings(), request.form.get("kind", "")
+    if kind not in KINDS:
+        raise Invalid(f"'kind' must be one of {', '.join(KINDS)}")
+    insist_on_word("What follows from a sample is real in live mode.")
+    sent = samples.send_sample(kind, local_address(settings), path_of(current_app, kind), settings, _changes(kind))
+    if showing.is_part():
+        return render_template("docs_sent.html", kind=kind, sent=sent)
+    showing.say(f"{kind}: answered {sent.status} {sent.answer[:60]!r} in {sent.ms} ms.", "good" if sent.status < 400 else "bad")
+    return redirect(url_for("pages.live.page", sel=sent.id), 303)
+
+
+def _changes(kind: str) -> dict[str, Any]:
+    """Return the fields of a sample that a person changed."""
+    given = editing.paired(request.form.getlist("name"), request.form.getlist("value"))
+    return editing.changed(docs_page.shown_sample(kind, _settings()), given)
+
+
+def _settings() -> Settings:
+    return current_app.config["POKEA"]

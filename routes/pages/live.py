@@ -17,7 +17,7 @@ from routes.api import read_moment
 from routes.asked import filters_given
 from routes.pages import callback, invocation, showing
 from routes.pages.real import insist_on_word
-from services import docs_page, editing, samples
+from services import samples
 from services.reading import live
 from services.reading.known import Known, moment_of, place_of, since_for
 from services.reading.latest import Latest, read_latest
@@ -89,7 +89,7 @@ def sample() -> BaseResponse:
         raise Invalid(f"'kind' must be one of {', '.join(KINDS)}")
     insist_on_word("What follows from a sample is real in live mode.")
     settings = current_app.config["POKEA"]
-    sent = samples.send_sample(kind, local_address(settings), path_of(current_app, kind), settings, _changes(kind))
+    sent = samples.send_sample(kind, local_address(settings), path_of(current_app, kind), settings)
     showing.say(f"{kind}: answered {sent.status} {sent.answer[:60]!r} in {sent.ms} ms.", "good" if sent.status < 400 else "bad")
     return redirect(url_for(".page", sel=sent.id), 303)
 
@@ -102,14 +102,6 @@ def _place(name: str) -> str:
     """Return a place in the list out of the query, "" for none. Raises Invalid."""
     given = request.args.get(name, "")
     return place_of(given, name) if given else ""
-
-
-def _changes(kind: str) -> dict[str, Any]:
-    """Return the fields of a sample that a person changed on the page of documents; elsewhere there are none."""
-    if not request.form.get("has_fields"):
-        return {}
-    given = editing.paired(request.form.getlist("name"), request.form.getlist("value"))
-    return editing.changed(docs_page.shown_sample(kind, current_app.config["POKEA"]), given)
 
 
 def _country() -> str:

@@ -148,7 +148,7 @@ def test_each_sample_is_sent_with_an_id_of_its_own_and_unchanged_fields(served: 
     browser = Browser(served)
     page = browser.get("/docs").text
     for kind, known in KINDS.items():
-        answer = browser.post("/dashboard/sample", form_of(page, kind), follow=False)
+        answer = browser.post("/docs/sample", form_of(page, kind), follow=False)
         row = stored(Callback)[-1]
         assert (answer.status_code, answer.headers["Location"]) == (303, f"/dashboard?sel={row.id}")
         assert (row.kind, row.state, row.fields.keys()) == (kind, "accepted", known.sample.keys())
@@ -161,7 +161,7 @@ def form_of(page: str, kind: str) -> dict[str, Any]:
     found = section(page, kind)
     pairs = re.findall(r'name="name" value="([^"]*)"><input aria-label="Value of [^"]*" name="value" value="([^"]*)"', found)
     return {
-        "kind": kind, "has_fields": "1", "name": [unescape(name) for name, _ in pairs] + [""], "value": [unescape(value) for _, value in pairs] + [""],
+        "kind": kind, "name": [unescape(name) for name, _ in pairs] + [""], "value": [unescape(value) for _, value in pairs] + [""],
     }  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def test_fields_of_a_sample_are_changed_added_and_left_out(served: Flask, stored
     form["value"][form["name"].index("text")] = SCRIPT
     form["name"][form["name"].index("networkCode")] = ""
     form |= {"name": [*form["name"], "more", "id"], "value": [*form["value"], "Jambo ☀ \0", "own-id"]}
-    page = browser.post("/dashboard/sample", form).text
+    page = browser.post("/docs/sample", form).text
     [row] = stored(Callback)
     assert (row.fields["text"], row.fields["id"], "networkCode" in row.fields) == (SCRIPT, "own-id", False)
     assert row.fields["more"].startswith("Jambo ☀ ")
@@ -183,7 +183,7 @@ def test_a_field_of_json_keeps_its_type(served: Flask, stored: Stored) -> None:
     form = form_of(browser.get("/docs").text, "payments.validation")
     form["value"][form["name"].index("amount")] = "12.5"
     form["value"][form["name"].index("metadata")] = '{"order": "7"}'
-    browser.post("/dashboard/sample", form)
+    browser.post("/docs/sample", form)
     [row] = stored(Callback)
     assert (row.fields["amount"], row.fields["metadata"]) == (12.5, {"order": "7"})
 
@@ -191,15 +191,33 @@ def test_a_field_of_json_keeps_its_type(served: Flask, stored: Stored) -> None:
 def test_a_sample_that_is_refused_is_shown_so(served: Flask, stored: Stored) -> None:
     browser = Browser(served)
     browser.get("/docs")
-    page = browser.post("/dashboard/sample", {"kind": "sms.opt_out", "has_fields": "1", "name": "senderId", "value": ""}).text
+    page = browser.post("/docs/sample", {"kind": "sms.opt_out", "name": "senderId", "value": ""}).text
     assert ("answered 400" in page, stored(Callback)[0].state) == (True, "refused")
 
 
+def test_an_open_page_tells_the_answer_in_its_place(served: Flask, stored: Stored) -> None:
+    browser = Browser(served)
+    page = browser.get("/docs").text
+    for place, (kind, status) in enumerate((("sms.delivery_report", 200), ("sms.incoming_message", 400)), 1):
+        assert f'data-into="sent-{place}"' in section(page, kind)
+        assert f'<div id="sent-{place}" role="status"></div>' in section(page, kind)
+        form = form_of(page, kind) | ({} if status == 200 else {"name": "id", "value": ""})
+        told = served.test_client().post("/docs/sample", data=form, headers={"HX-Request": "true"})
+        assert told.status_code == 400  # a forged one
+        told = browser.client.post("/docs/sample", data={**form, "csrf_token": browser.token}, headers={"HX-Request": "true"})
+        row = stored(Callback)[-1]
+        assert (told.status_code, row.kind, row.answer_status, "<html" in told.text) == (200, kind, status, False)
+        assert f"answered <b>{status}</b> <code>{row.answer}</code>" in told.text
+        assert f'href="/dashboard/callbacks/{row.id}"' in told.text
+    # It was told there, and is not told once more on the next page.
+    assert "answered" not in browser.get("/dashboard").text.partition('class="split"')[0]
+
+
 def test_a_forged_sample_and_a_kind_that_is_none_are_refused(served: Flask, stored: Stored) -> None:
-    assert served.test_client().post("/dashboard/sample", data={"kind": "sms.opt_out"}).status_code == 400
+    assert served.test_client().post("/docs/sample", data={"kind": "sms.opt_out"}).status_code == 400
     browser = Browser(served)
     browser.get("/docs")
-    assert browser.post("/dashboard/sample", {"kind": SCRIPT}).status_code == 400
+    assert browser.post("/docs/sample", {"kind": SCRIPT}).status_code == 400
     assert stored(Callback) == []
 
 
@@ -214,7 +232,7 @@ def test_live_asks_for_a_word_and_links_to_nothing_that_sends(make_app: Make, st
     for secret in (LIVE["at_api_key"], LIVE["invoke_token"], LIVE["callback_token"][0]):
         assert secret not in page
     assert "?token=CALLBACK_TOKEN" in page
-    answer = browser.post("/dashboard/sample", {"kind": "sms.opt_out"})
+    answer = browser.post("/docs/sample", {"kind": "sms.opt_out"})
     assert (answer.status_code, "type the word send" in answer.text) == (400, True)
 
 
