@@ -152,6 +152,7 @@ def _banner(settings: Settings, port: int, emulator_url: str, is_wanted: bool) -
     sign_in = "Sign in     flask login-link   (for the dashboard through the tunnel)\n  " if needs_link else ""
     callbacks = "".join(f"Callbacks   {caution}\n  " for caution in cautions(settings))
     calls = "" if settings.at_base_url in ("", settings.emulator_url) else f"Calls go to {settings.at_base_url} (AT_BASE_URL)\n  "
+    commands = f"Commands    in other terminals need:  export PORT={port}\n  " if is_port_untold(settings, port) else ""
     callbacks += "".join(f"Money       {caution}\n  " for caution in money_cautions(settings))
     return f"""
   Pokea {VERSION}                    mode: {settings.at_mode.upper()} ({MEANING[settings.at_mode]})
@@ -160,9 +161,15 @@ def _banner(settings: Settings, port: int, emulator_url: str, is_wanted: bool) -
   {_phone(settings, emulator_url, is_wanted)}API docs    http://localhost:{port}/docs
   Services    {"  ".join(f"/api/{product}" for product in PRODUCTS)}
   Public URL  {public.url or f"none yet. Start one:  ngrok http {port}"}
-  {sign_in}{callbacks}{calls}{keys}
+  {sign_in}{callbacks}{calls}{keys}{commands}
   Waiting for callbacks. Make one:  flask trigger sms.incoming_message        (Ctrl+C to stop)
 """
+
+
+def is_port_untold(settings: Settings, port: int) -> bool:
+    """Whether commands in other terminals look for the app at another port: theirs is that of .env, else the default."""
+    is_of_this_terminal = "environment" in settings.sources.get("port", "")
+    return port != (Settings.port if is_of_this_terminal else settings.port)
 
 
 def _phone(settings: Settings, url: str, is_wanted: bool) -> str:

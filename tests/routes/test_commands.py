@@ -14,8 +14,10 @@ from click.testing import Result
 from flask import Flask
 from werkzeug.serving import make_server
 
+from app.config import Settings
 from app.models import ApiKey, Callback
 from app.schemas.callbacks import KINDS
+from routes.commands.dev import is_port_untold
 from services.apps import Flows
 from services.archive import PAGE
 from services.tunnel import public_address
@@ -53,6 +55,18 @@ def served(make_app: Make) -> Iterator[Flask]:
     server.shutdown()
     serving.join()
     server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("port", "source", "given", "is_untold"),
+    [
+        (9000, None, 9000, False), (8080, ".env", 8080, False), (8080, "environment", 8080, True), (8080, "file (PORT_FILE in environment)", 8080, True),
+        (9000, None, 9002, True), (8080, ".env", 9000, True), (9000, "environment", 9000, False),
+    ],
+)  # fmt: skip
+def test_other_terminals_are_told_of_a_port_that_only_this_one_knows(port: int, source: str | None, given: int, is_untold: bool) -> None:
+    settings = Settings(secret_key="test", port=port, sources={"port": source} if source else {})
+    assert is_port_untold(settings, given) is is_untold
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
