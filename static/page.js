@@ -231,12 +231,13 @@
       have: known.slice(0, MOST).filter((line) => place(line) > at.dataset.from && !line.matches(".open")).map((line) => place(line).slice(-8)).join("."),
     });
   });
-  const asked = new WeakMap();
+  // A tab that nobody sees asks for nothing, but for what its title counts, and rarely. What it left out is asked when it is seen.
+  const WAKES = '[hx-trigger*="wake"]';
+  let listedAt = 0;
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (!isPoll(event.target)) return;
-    // A tab that nobody sees asks rarely.
-    if (document.hidden && Date.now() - (asked.get(event.target) || 0) < 15000) return event.preventDefault();
-    asked.set(event.target, Date.now());
+    const isList = event.target.id === "arrivals", isDue = isList && Date.now() - listedAt >= 15000;
+    if (document.hidden && !isDue && event.target.matches(WAKES)) return event.preventDefault();
+    if (isList) listedAt = Date.now();
   });
   let seenAt = Date.now();
   document.addEventListener("htmx:afterRequest", (event) => {
@@ -265,7 +266,7 @@
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return;
     if (following) { unread = 0; count(); }
-    for (const one of $$('[hx-trigger*="wake"]')) htmx.trigger(one, "wake");
+    for (const one of $$(WAKES)) htmx.trigger(one, "wake");
   });
   setInterval(() => {
     const fresh = $("#fresh"), old = Math.round((Date.now() - seenAt) / 1000);

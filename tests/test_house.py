@@ -1,7 +1,8 @@
 """The rules of the house: who may import whom, who reads the environment, and what is named everywhere."""
 
 import ast
-from collections.abc import Iterator
+import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,24 @@ EMULATOR = sorted((ROOT / "emulator").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Give each module that a file imports, and whether it does so inside a function."""
-    tree = ast.parse(path.read_text())
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Return a file as Python reads it: five rules ask for each."""
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """Return each module that a file imports, and whether it does so inside a function."""
+    tree = tree_of(path)
     inside = {id(node) for scope in ast.walk(tree) if isinstance(scope, ast.FunctionDef) for node in ast.walk(scope)}
+    found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, id(node) in inside) for alias in node.names)
+            found += [(alias.name, id(node) in inside) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield (node.module or "", id(node) in inside)
+            found.append((node.module or "", id(node) in inside))
+    return found
 
 
 def layer_of(path: Path) -> str:
@@ -61,7 +71,7 @@ def test_only_the_client_imports_the_sdk(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_services_never_see_the_request(path: Path) -> None:
     if layer_of(path) in ("services", "flows"):
-        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        names = {node.id for node in ast.walk(tree_of(path)) if isinstance(node, ast.Name)}
         assert "request" not in names
 
 
@@ -77,11 +87,19 @@ DOCUMENTED = FILES + EMULATOR
 
 @pytest.mark.parametrize("path", DOCUMENTED, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTED])
 def test_every_public_function_says_what_it_gives(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     assert ast.get_docstring(tree), "module without a docstring"
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{node.name} without a docstring"
+
+
+def test_what_a_page_asks_again_and_again_stands_still_while_nobody_sees_it() -> None:
+    # What wakes does: static/page.js.
+    pages = sorted((ROOT / "templates").iterdir())
+    polled = [trigger for page in pages for trigger in re.findall(r'hx-trigger="([^"]*\bevery\b[^"]*)"', page.read_text())]
+    assert len(polled) >= 6
+    assert [trigger for trigger in polled if not trigger.endswith(", wake")] == []
 
 
 def test_env_example_names_every_setting_and_is_safe_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:

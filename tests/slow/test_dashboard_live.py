@@ -206,6 +206,29 @@ def test_it_says_so_when_nobody_answers(open_as: Open) -> None:
     one.said.clear()
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_filters_are_folded_where_there_is_no_room_for_them(open_as: Open, running: Running, scripts: bool) -> None:
+    running.message("seen at once")
+    page = open_as(java_script_enabled=scripts, width=360).open("/dashboard?kind=sms.incoming_message&since=24h")
+    fold, kind = page.get_by_text("Filters (2 on)", exact=True), page.get_by_label("type")
+    expect(kind).to_be_hidden()
+    assert page.locator("#lines .line").first.bounding_box()["y"] < 200
+    if scripts:
+        page.keyboard.press("/")
+        expect(page.locator("#search")).to_be_focused()
+        page.keyboard.press("Escape")
+    fold.focus()
+    page.keyboard.press("Enter")
+    expect(kind).to_be_visible()
+    page.get_by_label("since").select_option("")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.get_by_text("Filters (1 on)", exact=True)).to_be_visible()
+    expect(kind).to_be_hidden()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(kind).to_be_visible()
+    expect(page.locator(".fold summary")).to_be_hidden()
+
+
 def test_times_and_theme_are_as_a_person_likes(open_as: Open, running: Running) -> None:
     row_id = running.message("what time is it")
     one = open_as(timezone_id="Africa/Nairobi", color_scheme="light")

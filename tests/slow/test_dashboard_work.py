@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from app.schemas.callbacks import KINDS
 from tests.receiving import Answer
@@ -134,11 +135,71 @@ def test_a_tick_turns_by_itself_when_a_sample_and_then_the_first_callback_comes(
     expect(tick).not_to_contain_text("our own sample", timeout=15_000)
 
 
-def test_samples_of_all_kinds_are_sent_from_the_docs(watched: Watched, running: Running) -> None:
+def sample(page: Page, kind: str) -> Locator:
+    """Return the button that sends a sample of a kind."""
+    return page.get_by_role("button", name=re.compile(f"^Send this to my app ?: {re.escape(kind)}$"))
+
+
+def test_samples_of_all_kinds_are_sent_from_the_docs_which_stay_where_they_are(watched: Watched, running: Running) -> None:
+    page = watched.open("/docs")
     for kind in KINDS:
-        page = watched.open("/docs")
-        page.get_by_role("button", name=re.compile(f"^Send this to my app ?: {re.escape(kind)}$")).click()
-        expect(page.locator("#detail h2")).to_contain_text(kind)
+        told = page.locator(f"[id='{kind}'] [role=status]")
+        sample(page, kind).scroll_into_view_if_needed()
+        before = page.evaluate("scrollY")
+        sample(page, kind).click()
+        expect(told).to_contain_text("answered 200")
+        assert (page.url, page.evaluate("scrollY")) == (f"{running.url}/docs", before)
+        link = told.get_by_role("link", name=re.compile("^What became of it"))
+        assert running.api("GET", f"/callbacks/{link.get_attribute('href').rpartition('/')[2]}")["kind"] == kind
+    link.click()
+    expect(page.locator(".whole h2")).to_contain_text(kind)
+    page.go_back()
+    expect(page).to_have_url(f"{running.url}/docs")
+
+
+def test_a_sample_is_sent_from_the_docs_without_scripts(open_as: Open, running: Running) -> None:
+    page = open_as(java_script_enabled=False).open("/docs")
+    sample(page, "sms.subscription").click()
+    expect(page.locator("#detail h2")).to_contain_text("sms.subscription")
+    expect(page.locator("main > [role=status]")).to_contain_text("answered 200")
+
+
+def test_the_answer_to_a_sample_arrives(watched: Watched, running: Running) -> None:
+    page, number = watched.open("/docs"), "+254711000062"
+    section = page.locator("[id='sms.incoming_message']")
+    section.get_by_text("Change its fields").click()
+    section.get_by_label("Value of from", exact=True).fill(number)
+    sample(page, "sms.incoming_message").click()
+    expect(section.locator("[role=status]")).to_contain_text("answered 200")
+    # Its linkId is invented: an answer that names it is refused.
+    wait_until(lambda: len(running.control.messages(number)) == 1, 15, "the answer")
+    running.control.clock(advance=20)
+    wait_until(lambda: "Success" in [one["state"] for one in running.api("GET", "/messages", phone=number)], 15, "its report")
+
+
+HIDE = "is => { Object.defineProperty(document, 'hidden', {get: () => is, configurable: true}); document.dispatchEvent(new Event('visibilitychange')) }"
+
+
+def test_pages_that_nobody_sees_ask_for_nothing_until_they_are_seen(watched: Watched, running: Running) -> None:
+    list_of = [{"phone": f"+2547110000{number}"} for number in range(70, 95)]
+    made = running.api("POST", "/campaigns", {"name": "Slow", "channel": "sms", "message": "Hi", "recipients": list_of, "rate": 1})
+    own = f"/dashboard/campaigns/{made['campaignId']}"
+    running.api("POST", f"/campaigns/{made['campaignId']}/start")
+    asked: list[str] = []
+    watched.page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    for path, polled in ((own, [f"{own}/progress", f"{own}/outcomes"]), ("/setup", ["/setup/ticks", "/setup/check-public"])):
+        page = watched.page
+        with page.expect_response(f"**{polled[0]}*"):
+            watched.open(path)
+        # What came has taken the place of what asked by then.
+        page.wait_for_timeout(300)
+        page.evaluate(HIDE, True)
+        asked.clear()
+        page.wait_for_timeout(11_000)
+        assert asked == []
+        page.evaluate(HIDE, False)
+        page.wait_for_timeout(900)
+        assert {*asked} >= {*polled, "/dashboard/pulse"}
 
 
 def test_what_nobody_knows_is_settled_by_hand(watched: Watched, running: Running) -> None:

@@ -111,6 +111,8 @@ def test_the_banner_says_where_everything_is(dev: Dev) -> None:
     lines = [line.split(maxsplit=1) for line in dev.log.read_text().splitlines()[3:] if line]
     assert lines[0] == ["Dashboard", f"http://localhost:{dev.port}/dashboard"]
     assert "  API docs    " + f"http://localhost:{dev.port}/docs" in dev.log.read_text()
+    # Only this terminal has PORT.
+    assert f"  export PORT={dev.port}\n" in dev.log.read_text()
     assert "  Public URL  https://pokea.example\n  Sign in     flask login-link " in dev.log.read_text()
 
 

@@ -65,7 +65,7 @@ def test_a_campaign_is_previewed_started_paused_resumed_and_finished(browser: Br
     assert at.seen == []
     assert "Started" in browser.post(f"{own}/start").text
     part = browser.part(f"{own}/progress").text
-    assert 'hx-trigger="every 3s"' in part
+    assert 'hx-trigger="every 3s, wake"' in part
     assert part.lstrip().startswith("<section")
     assert "paused" in browser.post(f"{own}/pause").text
     run(pokea)

@@ -147,6 +147,14 @@ def test_an_empty_list_teaches_the_next_step(make_app: Make, sending: Sending, a
     assert (refused.status_code, "type the word send" in refused.text) == (400, True)
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [("", "Filters"), ("?q=x&reference=y", "Filters"), ("?kind=sms.*&phone=254711000017&state=", "Filters (2 on)"), ("?since=24h", "Filters (1 on)")],
+)  # fmt: skip
+def test_folded_filters_say_how_many_are_on(app: Flask, query: str, told: str) -> None:
+    assert f"<summary>{told}</summary>" in Browser(app).get(f"/dashboard{query}").text
+
+
 @pytest.mark.parametrize(("kind", "status"), [("no.such", 400), ("", 400), ("sms.incoming_message", 503)])
 def test_a_sample_goes_to_an_address_that_listens(make_app: Make, kind: str, status: int) -> None:
     browser = Browser(make_app(port=1))
