@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,17 +64,16 @@ def _pages_open(url: str) -> Iterator[None]:
     Each was opened at a time of its own, and all are open before what they cost is measured.
     """
     closed, opened = threading.Event(), threading.Semaphore(0)
-    pages = [threading.Thread(target=_page, args=(url, closed, place, opened)) for place in range(PAGES_OPEN)]
-    for page in pages:
-        page.start()
-    try:
-        for _ in pages:
-            opened.acquire(timeout=60)
-        yield
-    finally:
-        closed.set()
+    with ThreadPoolExecutor(PAGES_OPEN) as pool:
+        pages = [pool.submit(_page, url, closed, place, opened) for place in range(PAGES_OPEN)]
+        try:
+            for _ in pages:
+                opened.acquire(timeout=60)
+            yield
+        finally:
+            closed.set()
         for page in pages:
-            page.join()
+            page.result()
 
 
 def _page(url: str, closed: threading.Event, place: int, opened: threading.Semaphore) -> None:
@@ -81,9 +81,7 @@ def _page(url: str, closed: threading.Event, place: int, opened: threading.Semap
     # What pages themselves cost is no part of what is measured, but shares the machine with it: the plainest client that there is.
     with urllib3.connection_from_url(url, timeout=10, headers=ASKS) as pool:
         while not closed.is_set():
-            # A connection that the server ended is opened anew, as a browser does.
-            with contextlib.suppress(urllib3.exceptions.HTTPError):
-                _look(pool, closed, opened)
+            _look(pool, closed, opened)
 
 
 def _look(pool: urllib3.HTTPConnectionPool, closed: threading.Event, opened: threading.Semaphore) -> None:
@@ -97,6 +95,8 @@ def _look(pool: urllib3.HTTPConnectionPool, closed: threading.Event, opened: thr
         answer = pool.request("GET", f"/dashboard/new?{urlencode(asked)}")
         if "HX-Refresh" in answer.headers:
             return
+        if answer.status not in (200, 204):
+            raise SystemExit(f"A page was answered {answer.status}: {answer.data[:200]!r}")
         since, known = answer.headers["X-From"], sorted({*known, *_PLACES.findall(answer.data.decode())}, reverse=True)[: 2 * MOST_LINES]
         if time.monotonic() - pulse_at > PULSE_EVERY_S:
             pulse_at = time.monotonic()

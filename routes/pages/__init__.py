@@ -64,6 +64,8 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,
         COMPRESS_REGISTER=False,
         COMPRESS_ALGORITHM=["gzip"],
+        # A third of the usual 6's time, and a twentieth more bytes.
+        COMPRESS_LEVEL=3,
     )
     csrf.init_app(app)
     compress.init_app(app)

@@ -28,11 +28,6 @@ class Known:
         """Return the place after which a line may have come that is to be shown."""
         return max(self.since, self.oldest)
 
-    def lacks(self, row_id: str) -> bool:
-        """Whether a row is not known, and belongs among what is shown. row_id: with its prefix."""
-        ulid = row_id.partition("_")[2]
-        return ulid > self.first_place() and ulid[-TAIL:] not in self.tails
-
 
 def place_of(ulid: str, name: str) -> str:
     """Return a place in a list, which is a ULID. name: of the parameter. Raises Invalid for anything else."""

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice, takewhile
 from threading import Lock
 from time import monotonic
 
 from sqlalchemy import Connection
 
 from services.reading.filters import Filters
-from services.reading.known import LATE, Known, moment_of
+from services.reading.known import LATE, TAIL, Known, moment_of
 from services.reading.lines import Line
 from services.reading.live import lines
 
@@ -32,9 +33,11 @@ class Latest:
 
         Where there are more than that, the newest: the older ones come after them in pages of the list.
         """
-        new = tuple(line for line in self.lines if known.lacks(line.id))[:limit]
+        first = known.first_place()
+        recent = takewhile(lambda line: line.place > first, self.lines)
+        new = tuple(islice((line for line in recent if line.place[-TAIL:] not in known.tails), limit))
         # Some was not looked through: what is shown already may not be what comes next.
-        is_missing = self.next is not None and self.next > known.first_place()
+        is_missing = self.next is not None and self.next > first
         return None if is_missing and len(new) < limit else new
 
 

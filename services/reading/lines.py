@@ -40,6 +40,11 @@ class Line:
     is_ours: bool
     is_open: bool = False
 
+    @property
+    def place(self) -> str:
+        """Where it stands in the list: its id without prefix, a ULID."""
+        return self.id.partition("_")[2]
+
 
 def lines_of(connection: Connection, rows: Sequence[Any], hides: bool) -> list[Line]:
     """Return a line for each row, of callbacks or invocations, with COLUMNS. hides: whether numbers are masked."""
