@@ -9,7 +9,7 @@ from gunicorn.glogging import Logger
 from app import masking
 from app.config import CannotStart, cautions, load_settings, money_cautions, refuse_public_debugger, share_metrics
 from app.reach import check_database
-from services import metrics, shared_counts
+from services.upkeep import metrics, shared_counts
 
 try:
     settings = load_settings()

@@ -62,7 +62,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["pokea.desk"] = Desk(settings, Client(settings), outage)
     app.extensions["pokea.proofs"] = Proofs(settings)
     if settings.broker_url:
-        from services.broker import Broker
+        from services.upkeep.broker import Broker
 
         app.extensions["pokea.broker"] = Broker(settings.broker_url)
     errors.init_app(app)

@@ -165,7 +165,7 @@ class App:
     def add_endpoint(self, url: str, events: int = 0) -> None:
         """Register a receiver, and so many deliveries that wait for it."""
         from app.models import Endpoint, Event
-        from services.events import deliver
+        from services.webhooks.events import deliver
 
         now, endpoint_id = datetime.now(UTC), f"webhook_{token_hex(13)}"
         row = {"id": endpoint_id, "url": url, "events": [KIND], "format": "json", "secret": "whsec_" + "QUJD" * 8, "is_active": True}
@@ -200,7 +200,7 @@ def _worker_rate(app: App, receiver: Receiver, path: str) -> float:
 
 def _bare_rate(receiver: Receiver, path: str) -> float:
     from app.models import Event
-    from services.webhook_body import JSON_TYPE, body_of, told_event
+    from services.webhooks.webhook_body import JSON_TYPE, body_of, told_event
 
     events = (Event(name=KIND, data=_data(), created_at=datetime.now(UTC)) for _ in range(DELIVERIES))
     bodies = [body_of(told_event(event)) for event in events]

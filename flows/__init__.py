@@ -12,7 +12,7 @@ from flows.calls import survey, welcome
 from flows.menus import account
 from flows.reactions import confirmed, rejected, send_help, start, stop, two_way_reply
 from services.apps import Flows
-from services.keywords import on
+from services.reactions.keywords import on
 
 FLOWS = Flows(
     menus={"*": account},

@@ -2,8 +2,8 @@
 
 import logging
 
-from services.acting import Happened
-from services.two_way import answer
+from services.reactions.acting import Happened
+from services.reactions.two_way import answer
 
 logger = logging.getLogger(__name__)
 HELP = "Send STOP to get no more messages from us, START to get them again."

@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 
 from app.extensions import db
 from routes.api import listed, needs
-from services import alerts
+from services.upkeep import alerts
 
 bp = Blueprint("alerts", __name__)
 

@@ -21,9 +21,10 @@ from app.schemas.callbacks import KINDS, Kind
 from app.schemas.fields import repair_plus
 from routes.doors import bearer_of
 from routes.limits import WRONG_SECRETS, count
-from services import inbox, metrics
+from services import inbox
 from services.inbox import Kept, Received
 from services.proofs import Caller, Proofs, is_proven
+from services.upkeep import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from app.deadline import within
 from app.extensions import db
 from routes.api import insist_on_key
 from routes.doors import is_at_this_machine
-from services import metrics
-from services.backlog import workers_seen
-from services.gauges import gauges
-from services.schema import migrations_behind, told
+from services.upkeep import metrics
+from services.upkeep.backlog import workers_seen
+from services.upkeep.gauges import gauges
+from services.upkeep.schema import migrations_behind, told
 
 bp = Blueprint("health", __name__)
 

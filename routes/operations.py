@@ -6,8 +6,8 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
-from services.api_docs import Operation
-from services.openapi import document
+from services.docs.api_docs import Operation
+from services.docs.openapi import document
 from services.tunnel import local_address
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

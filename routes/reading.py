@@ -13,13 +13,14 @@ from app.models import Callback
 from app.schemas.bodies import clean
 from routes.api import listed, needs, page, success
 from routes.asked import cursor, filters_of, wait_s
-from services import archive, exports, past_invocations
+from services import archive, past_invocations
 from services.balance import current_balance
 from services.reading import costs, events, single
 from services.reading.filters import Filters, spellings
 from services.reading.lists import page_of
 from services.reading.paging import Page
 from services.reading.tables import LISTS
+from services.replays import exports
 from services.tunnel import local_address
 
 bp = Blueprint("reading", __name__)

@@ -16,9 +16,10 @@ from app.schemas.callbacks import KINDS
 from routes.addresses import path_of
 from routes.api import body, needs, success
 from routes.decorators import check_shape, read_fields
-from services import editing, inbox, replaying
+from services import inbox
 from services.inbox import Received
-from services.replaying import Replayed, Wish
+from services.replays import editing, replaying
+from services.replays.replaying import Replayed, Wish
 from services.tunnel import local_address
 
 bp = Blueprint("replays", __name__)

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from app.errors import Forbidden, Invalid
 from routes.api import body, insist_on_key, listed, moment, needs, page, success
 from routes.webhooks_told import told, told_secret
-from services import endpoints, past_deliveries, redelivery
+from services.webhooks import endpoints, past_deliveries, redelivery
 
 bp = Blueprint("webhooks", __name__)
 

@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from app.masking import MASK
 from app.models import Endpoint
-from services.past_deliveries import Backlog, maybe_stamp
-from services.webhook_body import stamp
+from services.webhooks.past_deliveries import Backlog, maybe_stamp
+from services.webhooks.webhook_body import stamp
 
 
 def told(row: Endpoint, backlog: Backlog | None, hides_query: bool = False) -> dict[str, Any]:

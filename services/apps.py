@@ -23,13 +23,14 @@ from app.operators import ussd_screen
 from app.schemas import answers
 from app.schemas.answers import HOP_METADATA, Answer
 from app.schemas.bodies import clean
-from services import metrics, sessions, ussd, voice_answers
+from services import sessions, ussd, voice_answers
 from services.budget import Budget, OverBudget
 from services.calls import STEP, CallFlow, CallStep
 from services.inbox import Received
-from services.keywords import Rule, insist_on_own_names
 from services.outage import Outage
 from services.programs import Said, ask, without_secrets
+from services.reactions.keywords import Rule, insist_on_own_names
+from services.upkeep import metrics
 from services.ussd import Hop, Menu
 from services.voice_xml import respond, say
 
@@ -44,7 +45,7 @@ Target = TypeVar("Target")
 class Flows:
     """The developer's table: menus by service code, call flows by own number, "*" for all others; an address is a program elsewhere.
 
-    reactions: what runs after a callback is kept, as `services.keywords.on` makes them. Raises ValueError where two share a name.
+    reactions: what runs after a callback is kept, as `services.reactions.keywords.on` makes them. Raises ValueError where two share a name.
     """
 
     menus: dict[str, Menu | str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from app import masking
 from app.extensions import db
 from app.models import Callback
 from app.operators import operator_of
-from services.hiding import masked_body, masked_fields, secret_places
+from services.replays.hiding import masked_body, masked_fields, secret_places
 from services.slots import index_key
 
 PAGE = 500

@@ -12,8 +12,8 @@ from app.errors import NotReady
 from app.extensions import db, writing
 from app.schemas.fields import Money
 from services.account import ask_for_account
-from services.marks import claim_mark, read_mark, write_mark
 from services.reading.waiting import PLACES
+from services.upkeep.marks import claim_mark, read_mark, write_mark
 
 MARK = "balance"
 EVERY = timedelta(minutes=1)

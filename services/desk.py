@@ -19,12 +19,12 @@ from app.config import SHORTEST_SECRET, Settings
 from app.errors import Conflict, GatewayError, NotReady
 from app.models import Invocation
 from app.schemas.invokes import INVOKES
-from services import metrics
 from services.client import Client
 from services.invocations import Order, Placed, closed, opened
 from services.outage import Outage
 from services.outcome import UNEXPECTED, Entries, Outcome, no_answer, not_reached, read, without_repeats
 from services.transport import NoAnswer, NotReached, Reply
+from services.upkeep import metrics
 
 logger = logging.getLogger(__name__)
 # Of the 32 threads of a web process, so many may wait for Africa's Talking: the rest stays free for callbacks.

@@ -16,8 +16,10 @@ from app import masking
 from app.errors import StorageUnavailable
 from app.extensions import db, writing
 from app.models import Callback
-from services import events, ledger, reactions, ticks
+from services import ledger, ticks
+from services.reactions import reactions
 from services.slots import index_key
+from services.webhooks import events
 
 logger = logging.getLogger(__name__)
 # So many in one transaction: others write meanwhile, and callbacks come first.

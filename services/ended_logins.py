@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app.extensions import db, writing
 from app.models import Mark
-from services.marks import forget_marks, write_mark
+from services.upkeep.marks import forget_marks, write_mark
 
 _PREFIX = "ended login "
 

@@ -7,7 +7,7 @@ from typing import Any
 from app.errors import Conflict, Invalid
 from app.extensions import writing
 from app.schemas.bodies import clean
-from services.marks import forget_marks, leave_mark, read_mark, write_mark
+from services.upkeep.marks import forget_marks, leave_mark, read_mark, write_mark
 
 # Longer than anybody keeps a page open.
 KEPT_FOR = timedelta(days=2)

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from app.extensions import db, writing
 from app.models import Mark
-from services.marks import forget_marks, write_mark
+from services.upkeep.marks import forget_marks, write_mark
 
 GOOD_FOR = timedelta(minutes=15)
 _PREFIX = "login code "

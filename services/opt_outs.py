@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, Select, b
 from app.errors import GatewayError
 from app.extensions import db, writing
 from app.models import Callback, OptOut, Reaction
-from services.keywords import MESSAGE, Rule, called_for
 from services.ledger.people import EVERY_SENDER, IN, OPT_OUT, OUT, mark_of, opt_in, opt_out, person_of
 from services.proofs import is_proven
+from services.reactions.keywords import MESSAGE, Rule, called_for
 
 __all__ = ["bring_back", "enter", "opt_in", "opt_out", "opted_out", "person_who_left"]
 # Numbers that are asked about in one statement

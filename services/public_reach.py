@@ -7,8 +7,8 @@ import requests
 
 from app.config import Settings
 from app.extensions import db, writing
-from services.marks import claim_mark, read_mark, write_mark
 from services.tunnel import NGROK, public_address
+from services.upkeep.marks import claim_mark, read_mark, write_mark
 
 MARK = "public reach"
 # Many open pages ask for it, and one of them looks.

@@ -7,8 +7,8 @@ from app import masking
 from app.models import Invocation
 from app.schemas.invokes import INVOKES
 from services import past_invocations
-from services.asking import CALLS
 from services.invocations import Order, Placed
+from services.reactions.asking import CALLS
 from services.settling import why_not_again
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from app.errors import NotReady
 from app.schemas.bodies import clean
-from services.marks import read_mark, write_mark
 from services.spending import counting
+from services.upkeep.marks import read_mark, write_mark
 
 MARK = "spending stopped"
 LONGEST_NAME = 100

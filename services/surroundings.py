@@ -11,10 +11,10 @@ from app.config import Settings
 from app.deadline import within
 from app.errors import StorageUnavailable
 from app.models import Alert
-from services.backlog import Workers, workers_seen
 from services.reading.wanted import looks
 from services.spend_switch import read_switch
 from services.tunnel import Public, public_address
+from services.upkeep.backlog import Workers, workers_seen
 
 # Dashboards that are open ask every other second, and are told the same.
 FRESH_S = 1.0

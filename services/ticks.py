@@ -12,11 +12,11 @@ from sqlalchemy import Connection, select
 from app.config import Settings
 from app.models import Callback, Mark
 from app.schemas.callbacks import KINDS
-from services.backlog import literally
-from services.marks import write_mark
 from services.reading.filters import first_id
 from services.reading.signs import Sign
 from services.senders import host_of, sort_of
+from services.upkeep.backlog import literally
+from services.upkeep.marks import write_mark
 
 TICKS = {
     "none": Sign("○", "not seen yet", "calm"),

@@ -9,8 +9,8 @@ from sqlalchemy import insert
 
 from app.extensions import writing
 from app.models import Endpoint
-from services import events
-from services.courier import Courier
+from services.webhooks import events
+from services.webhooks.courier import Courier
 
 SECRET, OLD_SECRET = "whsec_" + "A" * 43 + "=", "whsec_" + "B" * 43 + "="
 START = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)

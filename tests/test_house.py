@@ -65,7 +65,7 @@ def test_only_the_client_imports_the_sdk(path: Path) -> None:
     modules = {module.split(".")[0] for module, _ in imports(path)}
     assert path == ROOT / "services/client.py" or "africastalking" not in modules
     assert "emulator" not in modules
-    assert path == ROOT / "services/broker.py" or "celery" not in modules
+    assert path == ROOT / "services/upkeep/broker.py" or "celery" not in modules
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)

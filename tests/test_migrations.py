@@ -9,7 +9,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect
 
 from app.extensions import db
-from services.schema import migrations_behind
+from services.upkeep.schema import migrations_behind
 from tests.conftest import SERVER
 
 

@@ -9,7 +9,8 @@ from flask import current_app
 from app.schemas.callbacks import KINDS
 from routes.commands.output import DatabaseGroup, as_json, show, talk
 from routes.commands.replays import edit_replay, pin, replay
-from services import archive, due, exports
+from services import archive, due
+from services.replays import exports
 from services.tunnel import local_address
 
 callbacks = DatabaseGroup("callbacks", help="Read what Africa's Talking posted.")

@@ -8,8 +8,8 @@ from app.errors import Invalid
 from routes.api import read_moment
 from routes.commands.output import DatabaseGroup, as_json, show, talk
 from routes.commands.webhooks import explained
-from services import past_deliveries, redelivery
-from services.endpoints import every
+from services.webhooks import past_deliveries, redelivery
+from services.webhooks.endpoints import every
 
 deliveries = DatabaseGroup("deliveries", help="Webhooks on their way.")
 

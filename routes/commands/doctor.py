@@ -6,7 +6,7 @@ from flask.cli import with_appcontext
 
 from routes.commands.output import as_json, show
 from routes.health import instance_name
-from services.doctor import examine
+from services.upkeep.doctor import examine
 
 MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 

@@ -11,10 +11,10 @@ from app.config import Settings
 from app.errors import GatewayError
 from app.models import Callback
 from routes.commands.output import DatabaseGroup, as_json, show, talk
-from services import fixtures as kept
 from services.archive import one
 from services.reading.replayed import originals
 from services.reading.single import session_with_steps
+from services.replays import fixtures as kept
 
 Result = TypeVar("Result")
 fixtures = DatabaseGroup("fixtures", help="Callbacks and sessions kept under names: flask trigger @NAME posts one.")

@@ -17,9 +17,9 @@ from routes.commands.callbacks import line
 from routes.commands.database import DatabaseCommand
 from routes.commands.output import talk
 from services import archive
-from services.events import EVENTS, is_known
 from services.reading.following import Follower
-from services.webhook_body import told_event
+from services.webhooks.events import EVENTS, is_known
+from services.webhooks.webhook_body import told_event
 
 PAUSE_S = 0.5
 

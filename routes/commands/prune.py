@@ -9,8 +9,8 @@ from flask.cli import with_appcontext
 
 from routes.commands.database import DatabaseCommand
 from routes.commands.output import as_json, show, talk
-from services.retention import NOTHING, how_many
-from services.retention import prune as remove_old
+from services.upkeep.retention import NOTHING, how_many
+from services.upkeep.retention import prune as remove_old
 
 
 @click.command("prune", cls=DatabaseCommand)

@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from routes.commands.database import DatabaseCommand
 from routes.commands.output import as_json, show
-from services.pulling import MOST_PAGES, NotPulled, pull
+from services.upkeep.pulling import MOST_PAGES, NotPulled, pull
 
 
 @click.command("pull-messages", cls=DatabaseCommand)

@@ -8,8 +8,8 @@ import click
 
 from app.errors import GatewayError
 from routes.commands.output import DatabaseGroup, as_json, show, talk
-from services import past_reactions
-from services.reactions import again, run_one
+from services.reactions import past_reactions
+from services.reactions.reactions import again, run_one
 
 reactions = DatabaseGroup("reactions", help="See what your reactions did, and run them again.")
 Read = TypeVar("Read")

@@ -14,8 +14,8 @@ from app.errors import GatewayError, StorageUnavailable
 from app.schemas.bodies import Unreadable, read_json
 from routes.commands.output import as_json, show, talk
 from routes.replays import CONFIRMATION, answer_again, pinned, shown
-from services import editing, replaying
-from services.replaying import Replayed, Wish
+from services.replays import editing, replaying
+from services.replays.replaying import Replayed, Wish
 
 
 def _pairs(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:

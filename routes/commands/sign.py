@@ -12,8 +12,8 @@ from app.errors import Invalid
 from app.models import Endpoint
 from routes.api import read_moment
 from routes.commands.output import as_json, show
-from services.signing import headers_for
-from services.webhook_body import JSON_TYPE
+from services.webhooks.signing import headers_for
+from services.webhooks.webhook_body import JSON_TYPE
 
 
 @click.command("sign")

@@ -18,10 +18,10 @@ from app.schemas.callbacks import KINDS
 from routes.addresses import path_of
 from routes.commands.fixtures import folder, told
 from routes.commands.output import as_json, show, talk
-from services import fixtures
-from services.editing import edited, typed
-from services.fixtures import Fixture
 from services.inbox import ALIKE_FOR
+from services.replays import fixtures
+from services.replays.editing import edited, typed
+from services.replays.fixtures import Fixture
 from services.samples import Sent, make_sample, new_ids, post_body, post_sample
 from services.tunnel import local_address, token_query
 

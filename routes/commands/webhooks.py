@@ -11,7 +11,7 @@ from app.models import Endpoint
 from app.schemas.endpoints import FORMATS
 from routes.commands.output import DatabaseGroup, as_json, show, talk
 from routes.webhooks_told import told, told_secret
-from services import endpoints, past_deliveries
+from services.webhooks import endpoints, past_deliveries
 
 webhooks = DatabaseGroup("webhooks", help="Receivers of webhooks.")
 

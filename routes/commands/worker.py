@@ -30,7 +30,7 @@ def worker(once: bool, quiet: bool) -> None:
 
     Example: flask worker
     """
-    from services.worker import Worker
+    from services.upkeep.worker import Worker
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     settings: Settings = app.config["POKEA"]
@@ -48,7 +48,7 @@ def worker(once: bool, quiet: bool) -> None:
 
 
 def _alone(app: Flask, settings: Settings) -> int:
-    from services.worker import Worker
+    from services.upkeep.worker import Worker
 
     working = Worker(app, settings)
 
@@ -67,8 +67,8 @@ def _on_signals(stop: Callable[[], None]) -> None:
 
 def _shared(app: Flask, settings: Settings) -> int:
     """Work on what the broker tells of; while it does not have us, on all that is found here, as a worker does alone."""
-    from services import broker
-    from services.worker import SWEEP_AFTER_S, Worker
+    from services.upkeep import broker
+    from services.upkeep.worker import SWEEP_AFTER_S, Worker
 
     working = Worker(app, settings)
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, render_template
 
 from app.extensions import db
-from services import alerts
+from services.upkeep import alerts
 
 bp = Blueprint("alerts", __name__)
 

@@ -13,13 +13,15 @@ from app.models import Callback
 from app.schemas.bodies import clean
 from routes.pages import showing
 from routes.pages.fixture import keep_fixture
-from services import archive, due, hiding, redelivery, replaying
-from services.copies import FORMS, copy_of
+from services import archive, due
 from services.reading.signs import others_of_callback, sign_of_callback
 from services.reading.single import bring_up_to_date
 from services.reading.timeline import related, timeline
-from services.replaying import UnknownCallback
+from services.replays import hiding, replaying
+from services.replays.copies import FORMS, copy_of
+from services.replays.replaying import UnknownCallback
 from services.tunnel import local_address
+from services.webhooks import redelivery
 
 bp = Blueprint("callback", __name__)
 

@@ -12,12 +12,12 @@ from routes.api import read_moment
 from routes.asked import cursor
 from routes.pages import showing
 from routes.webhooks_told import told
-from services import endpoints, past_deliveries, redelivery
-from services.courier import USER_AGENT
 from services.reading import deliveries
 from services.reading.single import bring_up_to_date
-from services.retrying import PAUSES_S
-from services.signing import content_of
+from services.webhooks import endpoints, past_deliveries, redelivery
+from services.webhooks.courier import USER_AGENT
+from services.webhooks.retrying import PAUSES_S
+from services.webhooks.signing import content_of
 
 bp = Blueprint("deliveries", __name__)
 # As a person reads the states

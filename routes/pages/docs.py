@@ -13,10 +13,13 @@ from routes.operations import operations
 from routes.pages import showing
 from routes.pages.doors import is_open
 from routes.pages.real import insist_on_word
-from services import api_docs, docs_page, editing, events, samples
-from services.docs_page import VERIFY
+from services import samples
+from services.docs import api_docs, docs_page
+from services.docs.docs_page import VERIFY
+from services.docs.voice_docs import voice_actions
+from services.replays import editing
 from services.tunnel import local_address
-from services.voice_docs import voice_actions
+from services.webhooks import events
 
 bp = Blueprint("docs", __name__)
 WEBHOOKS = ROOT / "docs" / "webhooks.md"

@@ -7,7 +7,7 @@ from flask import current_app, request
 from app.errors import Forbidden
 from app.models import Callback
 from routes.pages import showing
-from services import fixtures
+from services.replays import fixtures
 
 
 def keep_fixture(rows: Sequence[Callback]) -> None:

@@ -8,7 +8,7 @@ from app.schemas.bodies import clean
 from routes.asked import cursor
 from routes.pages import showing
 from routes.pages.real import insist_on_word
-from services import past_reactions, reactions
+from services.reactions import past_reactions, reactions
 from services.reading.single import bring_up_to_date
 
 bp = Blueprint("reactions", __name__)

@@ -13,8 +13,9 @@ from app.models import Callback
 from app.schemas.bodies import clean
 from routes import replays
 from routes.pages import showing
-from services import archive, editing, form_keys, replaying
-from services.replaying import Wish
+from services import archive, form_keys
+from services.replays import editing, replaying
+from services.replays.replaying import Wish
 
 bp = Blueprint("replay", __name__)
 PLACES = ("here", "effects", "url")

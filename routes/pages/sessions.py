@@ -27,7 +27,7 @@ from services.reading.lists import page_of
 from services.reading.replayed import originals, replayed_steps
 from services.reading.sessions import sessions
 from services.reading.transcripts import transcript
-from services.replaying import Wish
+from services.replays.replaying import Wish
 
 bp = Blueprint("sessions", __name__)
 ROWS = 50

@@ -12,9 +12,9 @@ from app.schemas.bodies import clean
 from app.schemas.endpoints import FORMATS
 from routes.pages import showing
 from routes.webhooks_told import told
-from services import endpoints, past_deliveries
-from services.events import EVENTS
 from services.reading import deliveries
+from services.webhooks import endpoints, past_deliveries
+from services.webhooks.events import EVENTS
 
 bp = Blueprint("webhooks", __name__)
 ROWS = 50

@@ -11,8 +11,8 @@ from services.campaigns.orders import order_of, put_aside
 from services.campaigns.quiet import quiet_until
 from services.campaigns.rows import change, end_if_over, held, tell
 from services.opt_outs import opted_out
-from services.processes import own_name
 from services.spending import counting
+from services.upkeep.processes import own_name
 
 ROUNDS = 10
 ROWS_AT_ONCE = 500

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 from app.extensions import db, writing
 from app.models import Campaign, CampaignBatch
 from services.campaigns.rows import held
-from services.processes import is_gone
+from services.upkeep.processes import is_gone
 
 # Calls of one campaign under way at once
 MOST_LEASES = 4

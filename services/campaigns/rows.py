@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, update
 
 from app.errors import GatewayError
 from app.models import Campaign, CampaignBatch, CampaignRecipient
-from services.events import publish
+from services.webhooks.events import publish
 
 # Its rows are being written; nobody sees it yet.
 MAKING = "making"

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, select
 
 from app.models import Recording, Session
 from app.schemas.callbacks import CALL_STATUSES
-from services import events
 from services.ledger.readings import text_of
 from services.ledger.rows import Row, changed
+from services.webhooks import events
 
 
 def publish_start(connection: Connection, row: Row, now: datetime) -> None:

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, and_, case, func, select
 
 from app.models import Callback, Invocation, Message, Recipient
 from app.schemas.fields import Amount
-from services import events
 from services.ledger import costs
 from services.ledger.readings import amount_of, key_of, larger, named, phone_between, phone_of, text_of, whole
 from services.ledger.rows import Row, changed, held, insert, new_id
 from services.ledger.states import MESSAGES
+from services.webhooks import events
 
 # The answer to an order says no more than that it went on its way; of its words these say that it left.
 _LEFT = ("sent", "success")

@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, Connection, select
 from app.extensions import db
 from app.models import Delivery, Endpoint
 from app.schemas.bodies import clean
-from services.backlog import literally
-from services.deliveries import Parcel, packed
-from services.endpoints import found
-from services.past_deliveries import found_delivery, told_all
 from services.reading.filters import first_id
 from services.reading.paging import Stream, read
+from services.upkeep.backlog import literally
+from services.webhooks.deliveries import Parcel, packed
+from services.webhooks.endpoints import found
+from services.webhooks.past_deliveries import found_delivery, told_all
 
 # Of each endpoint so many of its newest deliveries are looked at for its health.
 MOST_LOOKED_AT = 500

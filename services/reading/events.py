@@ -7,13 +7,13 @@ from sqlalchemy import Column, Connection, select
 from app.errors import Invalid
 from app.extensions import Base, db
 from app.models import Callback, Event
-from services import events
-from services.events import EVENTS, event_id_of, matches
 from services.reading.filters import Filters, id_range, spellings
 from services.reading.lists import contains
 from services.reading.paging import MOST_READ, MOST_TRIED, Page, Stream, merge, read
 from services.slots import index_key
-from services.webhook_body import told_callback, told_event
+from services.webhooks import events
+from services.webhooks.events import EVENTS, event_id_of, matches
+from services.webhooks.webhook_body import told_callback, told_event
 
 FILTERS = ("kind", "phone", "session", "reference", "q", "since", "until")
 _OURS, _CALLBACKS = "evt_", "cb_"

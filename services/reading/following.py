@@ -9,8 +9,8 @@ from sqlalchemy import Column, select
 
 from app.extensions import Base, db
 from app.models import Callback, Event
-from services.events import matches
 from services.reading.filters import first_id, spellings
+from services.webhooks.events import matches
 
 # An id is made before its row is committed: rows may come with smaller ids than were seen already, but not by more than this.
 LATE = timedelta(seconds=15)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from app.models import Callback
 from services import archive
-from services.replaying import difference_between
+from services.replays.replaying import difference_between
 
 
 @dataclass(frozen=True)

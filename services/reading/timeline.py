@@ -8,7 +8,7 @@ from sqlalchemy import Connection, or_, select
 
 from app.models import Callback, Delivery, Endpoint, Invocation, Reaction
 from app.schemas.callbacks import KINDS
-from services.replaying import ELSEWHERE
+from services.replays.replaying import ELSEWHERE
 
 MOST_RELATED = 20
 _FINE = ("delivered", "done", "accepted")

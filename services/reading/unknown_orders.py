@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select
 
 from app.models import Invocation, Recipient
-from services.looks import is_unknown
 from services.reading.paging import Page, Stream, read
 from services.reading.tables import column_of
+from services.upkeep.looks import is_unknown
 
 
 def page_of_unknown(connection: Connection, after: str | None, limit: int) -> Page:

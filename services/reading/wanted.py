@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from app.models import Callback, Invocation
-from services.backlog import literally
-from services.looks import is_unknown
-from services.marks import read_mark, write_mark
 from services.reading.filters import Filters, first_id
 from services.reading.lists import streams_of
 from services.reading.paging import Stream
 from services.reading.tables import LISTS
+from services.upkeep.backlog import literally
+from services.upkeep.looks import is_unknown
+from services.upkeep.marks import read_mark, write_mark
 
 MOST_COUNTED = 100
 LOOKED = "looked at all"

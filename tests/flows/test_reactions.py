@@ -3,7 +3,7 @@
 import pytest
 
 from flows import FLOWS
-from services.keywords import called_for
+from services.reactions.keywords import called_for
 
 MESSAGE = "sms.incoming_message"
 

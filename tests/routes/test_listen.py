@@ -17,8 +17,8 @@ from ulid import ULID
 from app.extensions import writing
 from app.models import Callback
 from app.schemas.callbacks import KINDS
-from services.events import publish
 from services.reading.following import LATE, Follower
+from services.webhooks.events import publish
 from tests.invoking import ONLY_SQLITE
 from tests.samples import post
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.config import Settings, share_metrics
 from app.models import Alert, Mark
-from services import metrics, shared_counts
+from services.upkeep import metrics, shared_counts
 from tests.invoking import ONLY_SQLITE, URLS
 from tests.rows import callback, endpoint, invocation, keep
 from tests.samples import post
@@ -168,7 +168,7 @@ def test_the_doctor_looks_for_workers(make_app: Make, ages_s: list[int], found: 
 PROCESS = """
 import os, signal, sys
 from pathlib import Path
-from services import metrics
+from services.upkeep import metrics
 for _ in range(int(sys.argv[1])):
     metrics.invoked("sms.bulk", "accepted")
 sys.stdout.write(metrics.exposition()[0].decode())

@@ -15,7 +15,7 @@ from app.models import Callback
 from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
 from routes.operations import METHODS, openapi_of, operations
-from services.api_docs import ACCEPTED, LISTING, ONE_OF, PARAMETERS, QUERIES
+from services.docs.api_docs import ACCEPTED, LISTING, ONE_OF, PARAMETERS, QUERIES
 from services.keys import SCOPES, create_key
 from tests.invoking import LIVE, ONLY_SQLITE
 from tests.routes.pages.browsing import ELSEWHERE

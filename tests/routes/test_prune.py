@@ -13,7 +13,7 @@ from ulid import ULID
 
 from app.extensions import writing
 from app.models import Attempt, Callback, Delivery, Endpoint, Event, Reaction, UssdSession
-from services.retention import ANEW_EVERY, EVERY, TOGETHER, prune, prune_if_due
+from services.upkeep.retention import ANEW_EVERY, EVERY, TOGETHER, prune, prune_if_due
 from tests.invoking import ONLY_SQLITE
 from tests.samples import post
 

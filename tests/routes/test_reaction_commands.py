@@ -9,9 +9,10 @@ from click.testing import Result
 from flask import Flask
 
 from app.models import Reaction
-from services import due, reactions
-from services.acting import Happened
-from services.keywords import on
+from services import due
+from services.reactions import reactions
+from services.reactions.acting import Happened
+from services.reactions.keywords import on
 from tests.invoking import ONLY_SQLITE, Sending, Stored
 from tests.samples import post
 from tests.stub_at import StubAT

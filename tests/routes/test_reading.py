@@ -20,12 +20,12 @@ from app.extensions import db, writing
 from app.models import Callback, Cost, Mark, Message, Payment, Recording, SimSwap
 from app.schemas.callbacks import KINDS
 from services.keys import create_key
-from services.marks import claim_mark
 from services.reading import waiting
 from services.reading.filters import Filters
 from services.reading.lists import page_of
 from services.reading.paging import MOST_READ
 from services.reading.tables import LISTS
+from services.upkeep.marks import claim_mark
 from tests.invoking import ONLY_SQLITE
 from tests.samples import post
 from tests.stub_at import StubAT
@@ -214,7 +214,7 @@ def test_callbacks_come_as_lines_too(app: Flask, reader: Reader, form: str) -> N
 
 
 def test_events_are_callbacks_and_what_was_made_here_in_one_order(app: Flask, reader: Reader, stored: Stored) -> None:
-    from services.events import publish
+    from services.webhooks.events import publish
 
     client = app.test_client()
     first = post(client, "sms.opt_out").headers["X-Pokea-Id"]

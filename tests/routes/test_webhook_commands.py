@@ -13,7 +13,8 @@ from sqlalchemy import update
 
 from app.extensions import writing
 from app.models import Delivery, Endpoint
-from services import due, events, signing
+from services import due
+from services.webhooks import events, signing
 from tests.samples import post
 
 Stored = Callable[[type], list[Any]]

@@ -14,8 +14,9 @@ from werkzeug.test import TestResponse
 
 from app.extensions import db, writing
 from app.models import Attempt, Callback, Delivery, Endpoint, Event
-from services import due, events, redelivery
+from services import due
 from services.keys import create_key
+from services.webhooks import events, redelivery
 from tests.invoking import ONLY_SQLITE
 from tests.samples import post
 from tests.services.test_public_addresses import ODD, PRIVATE, PUBLIC

@@ -13,8 +13,8 @@ from sqlalchemy import delete, update
 
 from app.extensions import writing
 from app.models import Alert, Delivery, Endpoint, Event, Invocation, Reaction
-from services import alerts
-from services.alert_endpoint import ID
+from services.upkeep import alerts
+from services.webhooks.alert_endpoint import ID
 from tests.invoking import ONLY_SQLITE
 from tests.rows import NOW, Row, callback, endpoint, invocation, keep, reaction
 from tests.stub_at import StubAT

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, event, text
 
 from app.extensions import db
 from app.models import Callback, CampaignBatch, Delivery, Mark, Reaction
-from services.backlog import Queue, Workers, backlog, workers_seen
-from services.looks import look_at_all
+from services.upkeep.backlog import Queue, Workers, backlog, workers_seen
+from services.upkeep.looks import look_at_all
 from tests.rows import NOW, batch, callback, campaign, delivery, endpoint, keep, reaction
 
 AGO = NOW - timedelta(seconds=90)

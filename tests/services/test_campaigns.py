@@ -17,7 +17,7 @@ from app.models import Campaign, CampaignBatch, CampaignRecipient, Event, Invoca
 from services import campaigns
 from services.campaigns.quiet import quiet_until, read_quiet_hours
 from services.campaigns.texts import columns_of, filled
-from services.processes import own_name
+from services.upkeep.processes import own_name
 from tests import stub_at
 from tests.invoking import ONLY_SQLITE
 from tests.samples import post

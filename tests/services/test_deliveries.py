@@ -13,9 +13,10 @@ from standardwebhooks import Webhook
 
 from app.extensions import writing
 from app.models import Attempt, Delivery, Endpoint, Event
-from services import due, events
-from services.courier import MOST_ENDPOINTS
-from services.retrying import LIFE
+from services import due
+from services.webhooks import events
+from services.webhooks.courier import MOST_ENDPOINTS
+from services.webhooks.retrying import LIFE
 from tests.invoking import ONLY_SQLITE
 from tests.posting import OLD_SECRET, SECRET, START, Post
 from tests.receiving import Answer, Receiver
@@ -288,7 +289,7 @@ def test_a_lease_of_another_machine_is_respected_until_it_ends(post: Post, recei
 
 
 def test_a_lease_of_a_process_that_is_gone_is_none(post: Post, receiver: Receiver) -> None:
-    from services.processes import own_name
+    from services.upkeep.processes import own_name
 
     machine = own_name().partition(":")[0]
     post.endpoint(receiver.url, leased_by=f"{machine}:4194300:x", leased_until=START + timedelta(hours=1))

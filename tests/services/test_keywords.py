@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.apps import Flows
-from services.keywords import called_for, on
+from services.reactions.keywords import called_for, on
 
 MESSAGE = "sms.incoming_message"
 

@@ -8,8 +8,8 @@ from socket import gethostname
 
 import pytest
 
-from services import shared_counts
-from services.processes import is_gone, own_name
+from services.upkeep import shared_counts
+from services.upkeep.processes import is_gone, own_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="namespaces as on Linux")
@@ -35,7 +35,7 @@ def test_only_a_process_of_this_namespace_is_known_to_be_gone(dead: int) -> None
 
 @ON_LINUX
 def test_a_container_with_the_same_host_name_takes_nobody_here_for_gone() -> None:
-    code = "import sys; from services.processes import *; from services.shared_counts import identity; print(is_gone(sys.argv[1]), own_name(), identity())"
+    code = "import sys; from services.upkeep.processes import *; from services.upkeep.shared_counts import identity; print(is_gone(sys.argv[1]), own_name(), identity())"
     command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code, f"{MACHINE}:999999:x"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:

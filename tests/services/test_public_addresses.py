@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import Invalid
-from services.public_addresses import ALLOW, addresses_of, check_url, is_public
+from services.webhooks.public_addresses import ALLOW, addresses_of, check_url, is_public
 
 # One address or more of each block that is not the public internet
 PRIVATE = [

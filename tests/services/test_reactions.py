@@ -16,11 +16,12 @@ from app.errors import Conflict
 from app.extensions import writing
 from app.models import Callback, Invocation, Reaction
 from app.schemas.callbacks import KINDS
-from services import due, reactions
-from services.acting import Happened
-from services.asking import NotSent
-from services.keywords import Rule, on
-from services.swap_answers import SwapAnswer, judged
+from services import due
+from services.reactions import reactions
+from services.reactions.acting import Happened
+from services.reactions.asking import NotSent
+from services.reactions.keywords import Rule, on
+from services.reactions.swap_answers import SwapAnswer, judged
 from tests.invoking import LIVE, ONLY_SQLITE, Sending, Stored, live
 from tests.samples import PATHS, post
 from tests.stub_at import Handler, StubAT

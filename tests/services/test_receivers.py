@@ -17,7 +17,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from app.models import Endpoint
-from services.signing import headers_for
+from services.webhooks.signing import headers_for
 from tests.conftest import missing
 from tests.running import free_port
 

@@ -11,8 +11,8 @@ from sqlalchemy import insert
 
 from app.extensions import writing
 from app.models import Delivery, Endpoint
-from services import events
-from services.courier import Courier
+from services.webhooks import events
+from services.webhooks.courier import Courier
 from tests.receiving import Answer, Receiver
 
 # One of each range that is not the world's, and the spellings that lead there.

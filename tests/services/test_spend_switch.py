@@ -11,10 +11,11 @@ from flask.testing import FlaskClient
 from app.errors import NotReady
 from app.extensions import db
 from app.models import Campaign, Invocation, Reaction
-from services import campaigns, due, reactions, sms, spend_switch
-from services.acting import Happened
+from services import campaigns, due, sms, spend_switch
 from services.invocations import Order
-from services.keywords import on
+from services.reactions import reactions
+from services.reactions.acting import Happened
+from services.reactions.keywords import on
 from tests import stub_at
 from tests.invoking import KINDS, LIVE, ONLY_SQLITE, TOKEN, URLS, Sending, Stored, live
 from tests.routes.test_send_commands import run

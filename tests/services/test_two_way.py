@@ -10,7 +10,8 @@ from flask import Flask
 from app.extensions import writing
 from app.models import Callback, Invocation, OptOut, Reaction
 from app.schemas.callbacks import KINDS
-from services import due, opt_outs, reactions, two_way
+from services import due, opt_outs
+from services.reactions import reactions, two_way
 from services.samples import USER_AGENT
 from tests.invoking import LIVE, ONLY_SQLITE, Sending, Stored, live
 from tests.samples import PATHS, post

@@ -23,7 +23,7 @@ from app.models import Endpoint
 from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
 from emulator.client import Control
-from services.signing import headers_for
+from services.webhooks.signing import headers_for
 from tests.receiving import Receiver
 from tests.running import Emulator, Web, WorkerProcess, children_of, free_port, wait_until
 from tests.stub_at import StubAT

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-import services.worker
+import services.upkeep.worker
 from app import create_app
 from app.config import load_settings
 
@@ -15,7 +15,7 @@ from app.config import load_settings
 def work() -> None:
     """Be a worker until somebody ends it."""
     app = create_app()
-    services.worker.Worker(app, load_settings()).run()
+    services.upkeep.worker.Worker(app, load_settings()).run()
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 from app.extensions import writing
 from app.models import Callback, Delivery
 from app.schemas.callbacks import KINDS
-from services.copies import FORMS
+from services.replays.copies import FORMS
 from tests.invoking import LIVE, ONLY_SQLITE
 from tests.receiving import Receiver
 from tests.routes.pages.browsing import ELSEWHERE, Browser
@@ -322,7 +322,7 @@ def test_its_webhooks_are_forwarded_again(make_app: Make, stored: Stored) -> Non
     app = make_app(webhooks_allow_private=True)
     browser = opened(app, keep(app, "sms.opt_out"))
     with app.app_context():
-        from services import endpoints
+        from services.webhooks import endpoints
 
         made = endpoints.make({"url": "http://127.0.0.1:1/hook", "events": ["*"]})
     callback_id = keep(app, "sms.incoming_message")

@@ -21,11 +21,11 @@ from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
 from routes.operations import operations
 from services import voice_xml
-from services.api_docs import answers_of
-from services.docs_page import VERIFY, callbacks_told, invokes_told
-from services.events import EVENTS
-from services.signing import headers_for
-from services.voice_docs import voice_actions
+from services.docs.api_docs import answers_of
+from services.docs.docs_page import VERIFY, callbacks_told, invokes_told
+from services.docs.voice_docs import voice_actions
+from services.webhooks.events import EVENTS
+from services.webhooks.signing import headers_for
 from tests.invoking import LIVE, ONLY_SQLITE
 from tests.routes.pages.browsing import ELSEWHERE, Browser
 from tests.running import free_port

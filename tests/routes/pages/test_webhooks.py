@@ -11,11 +11,13 @@ import pytest
 from flask import Flask
 
 from app.models import Delivery, Endpoint, Reaction
-from services import alerts, due, reactions
-from services.acting import Happened
-from services.courier import Courier
-from services.keywords import on
+from services import due
+from services.reactions import reactions
+from services.reactions.acting import Happened
+from services.reactions.keywords import on
 from services.reading import deliveries
+from services.upkeep import alerts
+from services.webhooks.courier import Courier
 from tests import rows
 from tests.invoking import ONLY_SQLITE, live
 from tests.receiving import Answer, Receiver

@@ -9,8 +9,9 @@ from sqlalchemy import update
 
 from app.extensions import writing
 from app.models import Callback, OptOut, Reaction, Subscription
-from services import due, reactions
+from services import due
 from services.opt_outs import opt_in, opt_out, opted_out
+from services.reactions import reactions
 from tests.invoking import LIVE, ONLY_SQLITE
 from tests.samples import post
 from tests.services.ledger.folding import PHONE, Stored, folded, in_every_order, kept, part

@@ -1,0 +1,1 @@
+"""What the addresses, fields and voice actions are, told to people and to programs."""

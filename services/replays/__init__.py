@@ -1,0 +1,1 @@
+"""Kept callbacks once more: replayed, edited, copied, exported, kept as fixtures."""
