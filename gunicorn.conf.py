@@ -7,7 +7,8 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from app import masking
-from app.config import CannotStart, cautions, load_settings, money_cautions, refuse_public_debugger, share_metrics
+from app.cautions import cautions, money_cautions
+from app.config import CannotStart, load_settings, refuse_public_debugger, share_metrics
 from app.reach import check_database
 from services.upkeep import metrics, shared_counts
 

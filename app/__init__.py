@@ -10,9 +10,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import errors, extensions
-from app.config import ROOT, CannotStart, Settings, load_settings, with_secret_key
+from app.config import CannotStart, load_settings, with_secret_key
 from app.front import Front
 from app.logs import configure_logging
+from app.settings import ROOT, Settings
 
 VERSION = "1.0.0"
 MOST_BODY_BYTES = 64 * 1024

@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import DeclarativeBase
 
 from app import sqlite
-from app.config import ROOT, Settings
 from app.deadline import within
 from app.hot import Prepared
+from app.settings import ROOT, Settings
 
 
 class Base(DeclarativeBase):

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from flask import has_request_context, request
 
 from app import masking
-from app.config import Settings, secrets_of
 from app.front import REQUEST_ID
+from app.settings import Settings, secrets_of
 
 # What a line may carry besides its message, given as `extra`.
 EXTRAS = ("kind", "id", "outcome", "status", "ms")

@@ -4,7 +4,8 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from app.config import CannotStart, Settings
+from app.config import CannotStart
+from app.settings import Settings
 
 
 def check_database(settings: Settings) -> None:

@@ -13,12 +13,12 @@ from limits import RateLimitItemPerMinute
 from marshmallow import ValidationError
 
 from app import masking
-from app.config import Settings
 from app.errors import Forbidden, StorageUnavailable
 from app.schemas.answers import HOP_METADATA, Answer
 from app.schemas.bodies import Body, Query, Unreadable, read_body, read_query
 from app.schemas.callbacks import KINDS, Kind
 from app.schemas.fields import repair_plus
+from app.settings import Settings
 from routes.doors import bearer_of
 from routes.limits import WRONG_SECRETS, count
 from services import inbox

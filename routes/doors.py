@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from flask import Request, current_app
 from limits import RateLimitItemPerMinute
 
-from app.config import Settings
 from app.errors import Forbidden, Invalid
+from app.settings import Settings
 from routes.limits import WRONG_SECRETS, count
 from routes.logins import is_logged_in
 

@@ -8,7 +8,7 @@ from time import time
 
 from flask import current_app, session
 
-from app.config import Settings
+from app.settings import Settings
 from services.ended_logins import end_login, has_ended
 
 LOGIN_FOR_S = 12 * 3600

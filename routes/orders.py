@@ -6,9 +6,9 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from app.config import Settings
 from app.errors import Invalid
 from app.schemas.invokes import INVOKES
+from app.settings import Settings
 from services.invocations import Order
 
 # What an order is asked with, and not a part of it

@@ -9,10 +9,10 @@ from sqlalchemy import Row
 from werkzeug.exceptions import HTTPException
 
 from app import masking
-from app.config import Settings
 from app.errors import Invalid
 from app.schemas.bodies import read_query
 from app.schemas.callbacks import KINDS
+from app.settings import Settings
 from routes.addresses import path_of
 from routes.api import body, needs, success
 from routes.decorators import check_shape, read_fields

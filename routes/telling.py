@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.config import Settings
 from app.schemas.invokes import INVOKES
+from app.settings import Settings
 from services.invocations import Order, Placed
 from services.past_invocations import told
 from services.preview import preview

@@ -14,7 +14,6 @@ import urllib3
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.config import Settings
 from app.deadline import within
 from app.errors import StorageUnavailable
 from app.extensions import db
@@ -23,6 +22,7 @@ from app.operators import ussd_screen
 from app.schemas import answers
 from app.schemas.answers import HOP_METADATA, Answer
 from app.schemas.bodies import clean
+from app.settings import Settings
 from services import sessions, ussd, voice_answers
 from services.budget import Budget, OverBudget
 from services.calls import STEP, CallFlow, CallStep

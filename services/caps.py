@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from app.config import Settings
 from app.models import Invocation, Recipient
+from app.settings import Settings
 from services.spending import of_today, sends_of_today, spent_today
 
 

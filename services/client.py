@@ -16,7 +16,7 @@ from africastalking.Service import Service
 from africastalking.SMS import SMSService
 from africastalking.Voice import VoiceService
 
-from app.config import Settings
+from app.settings import Settings
 from services.transport import Reply, Transport
 
 

@@ -15,10 +15,10 @@ from typing import Any
 from flask import current_app
 
 from app import masking
-from app.config import SHORTEST_SECRET, Settings
 from app.errors import Conflict, GatewayError, NotReady
 from app.models import Invocation
 from app.schemas.invokes import INVOKES
+from app.settings import SHORTEST_SECRET, Settings
 from services.client import Client
 from services.invocations import Order, Placed, closed, opened
 from services.outage import Outage

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from app.config import Settings
 from app.models import Callback, Invocation, Recipient
+from app.settings import Settings
 from services.slots import hash_of, index_key
 from services.spending import COUNTED, counting, day_of
 

@@ -12,12 +12,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from ulid import ULID
 
-from app.config import Settings
 from app.errors import Conflict, StorageUnavailable, first_line
 from app.extensions import writing
 from app.models import Invocation, Recipient
 from app.models.invocation import OPEN
 from app.schemas.invokes import INVOKES
+from app.settings import Settings
 from app.statuses import ACCEPTED
 from services.ledger import fold_order
 from services.opt_outs import opted_out

@@ -7,7 +7,7 @@ from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import quote
 
-from app.config import Settings
+from app.settings import Settings
 
 
 @dataclass(frozen=True)

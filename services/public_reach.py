@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import requests
 
-from app.config import Settings
 from app.extensions import db, writing
+from app.settings import Settings
 from services.tunnel import NGROK, public_address
 from services.upkeep.marks import claim_mark, read_mark, write_mark
 

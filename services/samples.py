@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 import requests
 
-from app.config import Settings
 from app.errors import NotReady
 from app.schemas.callbacks import KINDS, Kind
+from app.settings import Settings
 from services.tunnel import token_query
 
 # By this a sample is told from what Africa's Talking sends; the first word passes a check for its user agents.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import make_url
 
 from app import masking
-from app.config import Settings, declared, secrets_of
+from app.settings import Settings, declared, secrets_of
 from services.programs import without_secrets
 
 # Of a shorter secret, four letters would be much.

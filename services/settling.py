@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, Text, func, select, type_coerce, update
 from ulid import ULID
 
-from app.config import Settings
 from app.errors import Conflict
 from app.models import Callback, Invocation, Recipient
 from app.schemas.fields import Amount, Money
+from app.settings import Settings
 from app.statuses import ACCEPTED, REFUSED, UNKNOWN, meaning_of
 from services.ledger import fold_order
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from app import masking
-from app.config import Settings
 from app.errors import GatewayError, Invalid
 from app.extensions import PATIENCE_S, writing
 from app.models import Recipient
+from app.settings import Settings
 
 # Any number that nobody else in this database locks
 _LOCK = 7305451

@@ -7,10 +7,10 @@ from time import monotonic
 
 from sqlalchemy import Connection, Engine, select
 
-from app.config import Settings
 from app.deadline import within
 from app.errors import StorageUnavailable
 from app.models import Alert
+from app.settings import Settings
 from services.reading.wanted import looks
 from services.spend_switch import read_switch
 from services.tunnel import Public, public_address

@@ -9,9 +9,9 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import Connection, select
 
-from app.config import Settings
 from app.models import Callback, Mark
 from app.schemas.callbacks import KINDS
+from app.settings import Settings
 from services.reading.filters import first_id
 from services.reading.signs import Sign
 from services.senders import host_of, sort_of

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import requests
 
-from app.config import Settings
+from app.settings import Settings
 
 NGROK = "http://127.0.0.1:4040/api/tunnels"
 

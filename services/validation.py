@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.config import Settings
 from app.errors import StorageUnavailable, first_line
 from app.schemas import answers
 from app.schemas.answers import Answer
 from app.schemas.fields import Amount
+from app.settings import Settings
 from services.apps import Apps
 from services.expected import claim
 from services.inbox import Received

@@ -23,8 +23,8 @@ from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 from app import create_app
-from app.config import Settings
 from app.extensions import db
+from app.settings import Settings
 from tests.stub_at import StubAT
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")

@@ -103,7 +103,8 @@ def test_what_a_page_asks_again_and_again_stands_still_while_nobody_sees_it() ->
 
 
 def test_env_example_names_every_setting_and_is_safe_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.config import declared, load_settings
+    from app.config import load_settings
+    from app.settings import declared
 
     example = ROOT / ".env.example"
     named = {line.lstrip("# ").partition("=")[0] for line in example.read_text().splitlines() if "=" in line}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from app.config import ROOT
+from app.settings import ROOT
 
 POLL_S = 0.1
 # All files of code are looked at.

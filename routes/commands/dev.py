@@ -12,8 +12,10 @@ from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
 from app import VERSION
-from app.config import ROOT, CannotStart, Settings, cautions, child_environment, money_cautions, refuse_public_debugger
+from app.cautions import cautions, money_cautions
+from app.config import CannotStart, child_environment, refuse_public_debugger
 from app.reach import check_database
+from app.settings import ROOT, Settings
 from routes.commands.children import Child, run_together
 from routes.home import PRODUCTS
 from services.tunnel import public_address

@@ -7,7 +7,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from app.config import ROOT, Settings
+from app.settings import ROOT, Settings
 
 # Words, options and --help are read by the emulator itself.
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import click
 from flask import current_app
 
-from app.config import Settings
 from app.errors import GatewayError
 from app.models import Callback
+from app.settings import Settings
 from routes.commands.output import DatabaseGroup, as_json, show, talk
 from services.archive import one
 from services.reading.replayed import originals

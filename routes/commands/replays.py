@@ -9,9 +9,9 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from app.config import Settings
 from app.errors import GatewayError, StorageUnavailable
 from app.schemas.bodies import Unreadable, read_json
+from app.settings import Settings
 from routes.commands.output import as_json, show, talk
 from routes.replays import CONFIRMATION, answer_again, pinned, shown
 from services.replays import editing, replaying

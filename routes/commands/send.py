@@ -7,9 +7,9 @@ from typing import Any
 import click
 from flask import current_app
 
-from app.config import Settings
 from app.errors import GatewayError, StorageUnavailable
 from app.models import Recipient
+from app.settings import Settings
 from routes.commands.output import DatabaseGroup, as_json, show
 from routes.orders import read_order
 from routes.telling import tell, tell_preview, tell_real

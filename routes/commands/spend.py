@@ -7,8 +7,8 @@ import click
 from flask import current_app
 
 from app import masking
-from app.config import Settings
 from app.extensions import db
+from app.settings import Settings
 from routes.commands.output import DatabaseGroup, as_json, person, show, talk
 from services import spend_switch
 from services.caps import Cap, caps

@@ -13,8 +13,8 @@ import requests
 from flask import current_app
 from flask.cli import with_appcontext
 
-from app.config import Settings
 from app.schemas.callbacks import KINDS
+from app.settings import Settings
 from routes.addresses import path_of
 from routes.commands.fixtures import folder, told
 from routes.commands.output import as_json, show, talk

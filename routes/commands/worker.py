@@ -10,8 +10,9 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from app.config import CannotStart, Settings
+from app.config import CannotStart
 from app.reach import check_database
+from app.settings import Settings
 from routes.commands.output import talk
 
 logger = logging.getLogger(__name__)

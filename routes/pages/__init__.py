@@ -6,8 +6,8 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.config import ROOT
 from app.deadline import within
+from app.settings import ROOT
 from routes.pages import (
     alerts,
     callback,

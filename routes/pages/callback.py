@@ -6,11 +6,11 @@ from typing import Any
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.config import Settings
 from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import Callback
 from app.schemas.bodies import clean
+from app.settings import Settings
 from routes.pages import showing
 from routes.pages.fixture import keep_fixture
 from services import archive, due

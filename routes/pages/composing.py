@@ -9,10 +9,10 @@ from typing import Any
 from flask import current_app
 
 from app import masking
-from app.config import Settings
 from app.errors import Conflict, GatewayError, Invalid
 from app.extensions import db
 from app.schemas.bodies import clean
+from app.settings import Settings
 from routes.orders import read_order
 from routes.pages import showing
 from routes.telling import tell, tell_real

@@ -5,9 +5,9 @@ from typing import Any
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.config import ROOT, Settings
 from app.errors import Invalid
 from app.schemas.callbacks import KINDS
+from app.settings import ROOT, Settings
 from routes.addresses import path_of
 from routes.operations import operations
 from routes.pages import showing

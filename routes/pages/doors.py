@@ -7,8 +7,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
-from app.config import Settings
 from app.errors import Forbidden
+from app.settings import Settings
 from routes.doors import is_at_this_machine
 from routes.logins import NO_PASSWORD, has_no_way_in, is_logged_in
 

@@ -5,9 +5,9 @@ from typing import Any
 from flask import Blueprint, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from app.config import Settings
 from app.errors import Invalid
 from app.schemas.bodies import clean
+from app.settings import Settings
 from app.statuses import ACCEPTED, REFUSED, UNKNOWN
 from routes.pages import showing
 from routes.pages.real import insist_on_word

@@ -7,8 +7,8 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response
 
-from app.config import Settings
 from app.schemas.bodies import clean
+from app.settings import Settings
 from routes.limits import WRONG_SECRETS, count, insist_on_less
 from routes.logins import log_in, log_out
 from routes.pages.doors import is_in, page_wanted

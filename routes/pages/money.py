@@ -7,10 +7,10 @@ from flask import Blueprint, current_app, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from app import masking
-from app.config import Settings
 from app.errors import GatewayError
 from app.extensions import db
 from app.models import Invocation
+from app.settings import Settings
 from app.statuses import is_failure, meaning_of
 from routes.api import moment
 from routes.asked import cursor, filters_given

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from flask import current_app
 
-from app.config import Settings
 from app.extensions import db
 from app.schemas.callbacks import KINDS
+from app.settings import Settings
 from routes.addresses import callback_addresses
 from services.reading import single
 from services.ticks import TICKS, lacks_voice, seen_elsewhere, ticks

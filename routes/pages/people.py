@@ -8,12 +8,12 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response
 
-from app.config import Settings
 from app.errors import Invalid
 from app.extensions import db
 from app.schemas.bodies import clean
 from app.schemas.fields import is_phone
 from app.schemas.orders import read_phone
+from app.settings import Settings
 from routes.pages import showing
 from services.reading import people, single
 from services.reading.deeds import Deed

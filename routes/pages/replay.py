@@ -7,10 +7,10 @@ from typing import Any
 from flask import Blueprint, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from app.config import Settings
 from app.errors import Invalid
 from app.models import Callback
 from app.schemas.bodies import clean
+from app.settings import Settings
 from routes import replays
 from routes.pages import showing
 from services import archive, form_keys

@@ -6,10 +6,10 @@ from typing import Any
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.config import EMULATOR_DEFAULTS, Settings
 from app.errors import Invalid, NotReady
 from app.extensions import db
 from app.schemas.callbacks import KINDS
+from app.settings import EMULATOR_DEFAULTS, Settings
 from routes.addresses import path_of
 from routes.health import instance_name
 from routes.pages import showing

@@ -12,9 +12,9 @@ from flask import Flask, current_app, flash, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import VERSION, masking
-from app.config import ROOT, Settings
 from app.errors import GatewayError
 from app.extensions import db
+from app.settings import ROOT, Settings
 from routes.logins import is_logged_in
 from services.form_keys import new_form_key
 from services.reading.latest import Shared

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from app.config import Settings
 from app.schemas.answers import Answer
 from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
+from app.settings import Settings
 from services.docs import api_docs
 from services.docs.api_docs import Operation
 from services.docs.openapi_operations import tag_of

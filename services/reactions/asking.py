@@ -9,10 +9,10 @@ from typing import Any
 from flask import current_app
 from marshmallow import ValidationError
 
-from app.config import Settings
 from app.errors import Conflict, GatewayError, StorageUnavailable
 from app.schemas.invokes import INVOKES
 from app.schemas.orders import read_phone
+from app.settings import Settings
 from services import airtime, payments, sim_swap, sms, voice
 from services.desk import Busy
 from services.invocations import Order, Placed

@@ -9,11 +9,11 @@ from flask import current_app
 from sqlalchemy import select
 
 from app import masking
-from app.config import secrets_of
 from app.extensions import db
 from app.models import Callback, Reaction
 from app.schemas.bodies import clean
 from app.schemas.callbacks import KINDS
+from app.settings import secrets_of
 from services import proofs
 from services.reactions.acting import Happened
 from services.reactions.asking import LATER, e164, settings

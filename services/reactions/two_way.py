@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, select, update
 from ulid import ULID
 
-from app.config import Settings
 from app.models import Callback, Invocation, Reaction, Recipient
+from app.settings import Settings
 from services import opt_outs
 from services.reactions.acting import Happened
 from services.reactions.asking import asked_by, e164, key_of, settings

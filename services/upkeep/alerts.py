@@ -11,10 +11,10 @@ from flask import current_app
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.config import Settings
 from app.errors import GatewayError
 from app.extensions import db, writing
 from app.models import Alert, Mark
+from app.settings import Settings
 from services.balance import current_balance
 from services.upkeep.looks import LOOKS, look_at_all
 from services.upkeep.marks import claim_mark

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.config import Settings, money_cautions
+from app.cautions import money_cautions
 from app.deadline import within
 from app.extensions import db
+from app.settings import Settings
 from services.account import ask_for_account
 from services.client import Client
 from services.public_reach import instance_at, reach

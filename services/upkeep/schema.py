@@ -3,9 +3,9 @@
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from app.config import ROOT
 from app.deadline import within
 from app.extensions import db
+from app.settings import ROOT
 
 READ_S = 2.0
 

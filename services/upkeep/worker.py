@@ -13,9 +13,9 @@ from time import monotonic
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.config import Settings
 from app.errors import GatewayError, StorageUnavailable
 from app.extensions import writing
+from app.settings import Settings
 from services import campaigns, due, past_invocations
 from services.reactions import reactions
 from services.upkeep import alerts, marks, pulling, retention

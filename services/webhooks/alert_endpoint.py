@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.config import Settings
 from app.models import Endpoint
+from app.settings import Settings
 from services.webhooks.signing import PREFIX
 
 # One row for all machines

@@ -15,10 +15,10 @@ from time import monotonic
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.config import Settings
 from app.errors import StorageUnavailable
 from app.models import Endpoint
 from app.schemas.bodies import clean
+from app.settings import Settings
 from services.transport import NoAnswer, NotReached, Transport
 from services.upkeep import metrics
 from services.upkeep.processes import own_name

@@ -6,18 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.config import (
-    ROOT,
-    CannotStart,
-    Settings,
-    cautions,
-    declared,
-    load_settings,
-    money_cautions,
-    refuse_public_debugger,
-    secrets_of,
-    with_secret_key,
-)
+from app.cautions import cautions, money_cautions
+from app.config import CannotStart, load_settings, refuse_public_debugger, with_secret_key
+from app.settings import ROOT, Settings, declared, secrets_of
 
 LIVE = {"AT_USERNAME": "acme", "AT_API_KEY": "k", "CALLBACK_TOKEN": "t" * 24, "SECRET_KEY": "s"}
 

@@ -14,9 +14,9 @@ from click.testing import Result
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app.config import Settings
 from app.models import ApiKey, Callback
 from app.schemas.callbacks import KINDS
+from app.settings import Settings
 from routes.commands.dev import is_port_untold
 from services.apps import Flows
 from services.archive import PAGE

@@ -12,8 +12,9 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.config import Settings, share_metrics
+from app.config import share_metrics
 from app.models import Alert, Mark
+from app.settings import Settings
 from services.upkeep import metrics, shared_counts
 from tests.invoking import ONLY_SQLITE, URLS
 from tests.rows import callback, endpoint, invocation, keep

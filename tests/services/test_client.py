@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings
+from app.settings import Settings
 from services.client import Client
 from services.transport import NoAnswer, NotReached, Transport
 from tests import stub_at

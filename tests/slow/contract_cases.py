@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from app import create_app
-from app.config import Settings
+from app.settings import Settings
 from tests.receiving import Answer, Came, Receiver
 from tests.running import Web, WorkerProcess, wait_until
 from tests.stub_at import StubAT

@@ -21,9 +21,9 @@ from sqlalchemy import create_engine, select, update
 from sqlalchemy.pool import NullPool
 
 from app import create_app
-from app.config import Settings
 from app.extensions import db
 from app.models import CampaignBatch, CampaignRecipient, Invocation, Recipient
+from app.settings import Settings
 from services import campaigns
 from services.settling import GONE
 from tests.running import ROOT, Web

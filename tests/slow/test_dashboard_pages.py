@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from app import create_app
-from app.config import Settings
+from app.settings import Settings
 from tests.running import wait_until
 from tests.slow.dashboard import ME, PASSWORD, TUNNEL, YOU, Running, Watched
 from tests.slow.dashboard import axe as axe  # noqa: PLC0414 - fixtures

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import requests
 
-from app.config import ROOT, declared
 from app.models import Endpoint
 from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
+from app.settings import ROOT, declared
 from emulator.client import Control
 from services.webhooks.signing import headers_for
 from tests.receiving import Receiver

@@ -12,10 +12,11 @@ from flask import Flask
 from pytest_httpserver import HTTPServer
 from werkzeug.serving import make_server
 
-from app.config import Settings, declared, load_settings
+from app.config import load_settings
 from app.extensions import db, writing
 from app.models import Callback, Mark
 from app.schemas.callbacks import KINDS
+from app.settings import Settings, declared
 from routes.health import instance_name
 from services import due, public_reach
 from services.field_news import NOW, field_news
