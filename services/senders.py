@@ -12,16 +12,11 @@ _HOST = re.compile(r"[\w.:\[\]-]{1,100}", re.ASCII)
 
 def sort_of(callback: Callback) -> str:
     """Return who sent a callback: proven or unproven, from another machine; a sample of ours, from here or through the tunnel; or local."""
-    if is_sample(callback):
+    if callback.headers.get("User-Agent") == USER_AGENT:
         return "tunnel" if _is_from_elsewhere(callback) else "sample"
     if not _is_from_elsewhere(callback):
         return "local"
     return "proven" if callback.checks and Proofs.passes(callback.checks) else "unproven"
-
-
-def is_sample(callback: Callback) -> bool:
-    """Whether a callback is a sample or fixture of ours: its ids may be invented."""
-    return bool(callback.headers.get("User-Agent") == USER_AGENT)
 
 
 def _is_from_elsewhere(callback: Callback) -> bool:

@@ -224,6 +224,9 @@ _CALL_SAMPLE = {
     "callStartTime": "2026-03-04 10:30:00", "callSessionState": "Ringing",
 }  # fmt: skip
 
+# There is no such message: an answer that names it is refused with InvalidLinkId.
+SAMPLE_LINK_ID = "ATUid_ebc267b0bc8d3b1939a9b4ddbe45cf64"
+
 KINDS: dict[str, Kind] = {
     "sms.delivery_report": Kind(
         DeliveryReport(), "tells what became of a message that was sent", "SMS › Delivery Report URL",
@@ -235,7 +238,7 @@ KINDS: dict[str, Kind] = {
     "sms.incoming_message": Kind(
         IncomingMessage(), "a message to your short code or number", "SMS › Incoming Messages URL",
         {"date": "2026-03-04 10:30:00", "from": "+254711000017", "id": "ec9adc86-51d5-4bc8-8eb0-f89fc43c5fa5",
-            "linkId": "ATUid_ebc267b0bc8d3b1939a9b4ddbe45cf64", "text": "Hello, I need help", "to": "12345", "networkCode": "63902"},
+            "linkId": SAMPLE_LINK_ID, "text": "Hello, I need help", "to": "12345", "networkCode": "63902"},
         identity=("id",), named_by=("id",), phone=("from",), reference=("id",),
         facts=("to", "text"),
     ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.errors import Forbidden
 from app.extensions import writing
+from app.schemas.callbacks import SAMPLE_LINK_ID
 from services import opt_outs
 from services.reactions.asking import NotSent, Ordered, ask, asked_by, key_of, settings
 from services.reactions.keywords import MESSAGE
@@ -34,8 +35,6 @@ class Happened:
     match: str = ""
     # It came with a secret of ours, or was fetched from Africa's Talking
     is_proven: bool = False
-    # Pokea posted it itself: its linkId is invented
-    is_sample: bool = False
     # The reaction: its row, and its name in flows/
     reaction_id: str = ""
     name: str = ""
@@ -48,11 +47,11 @@ class Happened:
         return self._ask("sms.bulk", {"phone": phone or self.phone, "message": message, "senderId": sender_id}, insist)
 
     def reply(self, message: str, insist: bool = True) -> Ordered:
-        """Answer a message, from the number that it came to; a sample without its linkId, which is refused with InvalidLinkId."""
+        """Answer a message, from the number that it came to, with its linkId; one of our own samples without."""
         if self.kind != MESSAGE:
             raise NotSent(f"Only a message can be replied to, not {self.kind}: use send_sms.")
-        link_id = None if self.is_sample else self.data.get("link_id") or None
-        parameters = {"phone": self.phone, "message": message, "linkId": link_id}
+        link_id = self.data.get("link_id")
+        parameters = {"phone": self.phone, "message": message, "linkId": link_id if link_id and link_id != SAMPLE_LINK_ID else None}
         return self._ask("sms.premium", parameters, insist, sender=self.data["to"])
 
     def call(self, phone: str | None = None, insist: bool = True) -> Ordered:

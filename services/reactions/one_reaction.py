@@ -18,7 +18,6 @@ from services import proofs
 from services.reactions.acting import Happened
 from services.reactions.asking import LATER, e164, settings
 from services.reactions.keywords import Rule, match_of
-from services.senders import is_sample
 
 logger = logging.getLogger(__name__)
 # One that fails is tried again so long after its end; after the last it is dead.
@@ -62,8 +61,7 @@ def _happened(callback: Callback, rule: Rule, reaction: Reaction) -> Happened:
     return Happened(
         id=callback.id, kind=callback.kind, data=data, fields=callback.fields, phone=e164(callback.phone or "") or callback.phone or "",
         received_at=callback.received_at, text=text, match=match_of(rule, text),
-        is_proven=proofs.is_proven(callback.checks) or callback.via == "pulled", is_sample=is_sample(callback),
-        reaction_id=reaction.id, name=rule.name,
+        is_proven=proofs.is_proven(callback.checks) or callback.via == "pulled", reaction_id=reaction.id, name=rule.name,
     )  # fmt: skip
 
 

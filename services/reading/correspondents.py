@@ -4,6 +4,7 @@ from sqlalchemy import Connection, Select, select
 
 from app.errors import GatewayError
 from app.models import Message, Recipient
+from app.schemas.callbacks import SAMPLE_LINK_ID
 from services.ledger.readings import e164, phone_of
 
 MESSAGE, TRY = "msg_", "inv_"
@@ -41,8 +42,8 @@ def _query(who: str) -> Select:
 
 
 def last_link_id(connection: Connection, phone: str) -> str | None:
-    """Return the linkId of the last message that came from a number: an answer from the short code names it."""
+    """Return the linkId of the last message that came from a number: an answer from the short code names it. None of our own sample."""
     recent = select(Message.id, Message.direction, Message.link_id).where(Message.phone == phone).order_by(Message.id.desc())
     last = recent.limit(MOST_RECENT).subquery()
     found: str | None = connection.scalar(select(last.c.link_id).where(last.c.direction == "in").order_by(last.c.id.desc()).limit(1))
-    return found
+    return None if found == SAMPLE_LINK_ID else found

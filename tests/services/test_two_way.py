@@ -12,7 +12,6 @@ from app.models import Callback, Invocation, OptOut, Reaction
 from app.schemas.callbacks import KINDS
 from services import due, opt_outs
 from services.reactions import reactions, two_way
-from services.samples import USER_AGENT
 from tests.invoking import LIVE, ONLY_SQLITE, Sending, Stored, live
 from tests.samples import PATHS, post
 from tests.stub_at import StubAT
@@ -47,13 +46,12 @@ def skipped(stored: Stored) -> list[str]:
 @ONLY_SQLITE
 def test_a_message_is_answered_from_the_code_that_it_came_to(sending: Sending, at: StubAT, stored: Stored, text: str, said: str) -> None:
     app = sending()
-    says(app, text=text, to="54321")
+    says(app, text=text, to="54321", linkId="L1")
     react(app)
     assert [did["state"] for reaction in stored(Reaction) for did in reaction.did] == ["accepted"]
     [seen] = at.calls()
-    link_id = KINDS[MESSAGE].sample["linkId"]
     assert {name: seen.fields[name] for name in ("to", "from", "message", "linkId")} == {
-        "to": PHONE, "from": "54321", "message": said, "linkId": link_id,
+        "to": PHONE, "from": "54321", "message": said, "linkId": "L1",
     }  # fmt: skip
 
 
@@ -68,7 +66,7 @@ def test_a_message_without_a_link_id_is_answered_without_one(sending: Sending, a
 @ONLY_SQLITE
 def test_a_sample_is_answered_without_its_link_id_which_is_invented(sending: Sending, at: StubAT) -> None:
     app = sending()
-    post(app.test_client(), MESSAGE, headers={"User-Agent": USER_AGENT})
+    post(app.test_client(), MESSAGE)
     react(app)
     assert [(seen.fields["from"], "linkId" in seen.fields) for seen in at.calls()] == [("12345", False)]
 

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from app.models import Invocation
+from app.schemas.callbacks import KINDS
 from routes.pages.messages import ROWS
 from tests.invoking import LIVE, ONLY_SQLITE, Sending, Stored, live
 from tests.routes.pages.browsing import Browser
@@ -239,6 +240,13 @@ def test_an_answer_from_the_short_code_carries_the_link_id_of_their_last_message
     write(browser, NEW, to=f"{PHONE},{OTHER}", message="To many", sender="premium")
     assert "linkId" not in at.calls()[-1].fields
     assert "premium" in browser.get(THREAD).text
+
+
+def test_an_answer_to_our_own_sample_names_no_link_id_for_it_is_invented(sending: Sending, at: StubAT) -> None:
+    app = sending()
+    incoming(app, "How are you?", linkId=KINDS["sms.incoming_message"].sample["linkId"])
+    write(Browser(app), NEW, to=PHONE, message="Fine", sender="premium")
+    assert ["linkId" in seen.fields for seen in at.calls("sms.premium")] == [False]
 
 
 def test_who_opted_out_is_not_written_to(sending: Sending, at: StubAT, stored: Stored) -> None:
