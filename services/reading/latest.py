@@ -16,6 +16,8 @@ from services.reading.live import lines
 
 # With so many lines a reading is shared, for so long: with fewer it costs little, and nobody waits for the next.
 SHARED_FROM, SHARED_S = 100, 1.0
+# While one thread reads anew, others are told what was read before, for so long: where the database is slow, more readings make it slower.
+WAIT_S = 10.0
 # An open page asks for what came since it asked before, and somewhat earlier: this reaches back so far for all of them.
 REACH = 2 * LATE
 
@@ -51,36 +53,42 @@ def read_latest(
 
 
 class Shared:
-    """The readings of a moment, for the threads of one process."""
+    """The readings of a moment, for the threads of one process. clock: seconds that only go forward."""
 
-    def __init__(self) -> None:
-        self._turn = Lock()
-        # When each was read, and what
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        # What some thread reads anew
+        self._reading: set[object] = set()
+        # When the reading of each began, and what was read
         self._kept: dict[object, tuple[float, Latest]] = {}
 
     def look(self, key: object, known: Known, now: datetime, read: Callable[[datetime], Latest]) -> Latest:
-        """Return what came lately, SHARED_S old at most, or twice that while another thread reads it anew.
+        """Return what came lately, as it was SHARED_S ago at the most, or WAIT_S while another thread reads it anew.
 
         key: tells what is asked for; read: reads it, since a moment.
         """
         since = moment_of(known.first_place())
         if since < now - REACH:
             return read(since)
-        at, latest = self._kept.get(key, (float("-inf"), None))
-        age = monotonic() - at
-        if latest is not None and age < SHARED_S:
-            return latest
-        if latest is None or age >= 2 * SHARED_S:
-            return self._renewed(key, read(now - REACH))
-        if not self._turn.acquire(blocking=False):
-            return latest
+        with self._lock:
+            at, latest = self._kept.get(key, (float("-inf"), None))
+            began = self._clock()
+            if latest is not None and began - at < (WAIT_S if key in self._reading else SHARED_S):
+                return latest
+            self._reading.add(key)
         try:
-            return self._renewed(key, read(now - REACH))
+            latest = read(now - REACH)
         finally:
-            self._turn.release()
-
-    def _renewed(self, key: object, latest: Latest) -> Latest:
-        at = monotonic()
-        kept = {one: (when, old) for one, (when, old) in self._kept.items() if one != key and at - when < 2 * SHARED_S}
-        self._kept = {**kept, key: (at, latest)} if len(latest.lines) >= SHARED_FROM else kept
+            with self._lock:
+                self._reading.discard(key)
+        self._keep(key, began, latest)
         return latest
+
+    def _keep(self, key: object, began: float, latest: Latest) -> None:
+        with self._lock:
+            if self._kept.get(key, (began,))[0] > began:
+                return
+            self._kept = {one: kept for one, kept in self._kept.items() if one != key and began - kept[0] < WAIT_S}
+            if len(latest.lines) >= SHARED_FROM:
+                self._kept[key] = (began, latest)

@@ -1,7 +1,6 @@
 """The list of callbacks and orders together: its order, its pages, what is new of it, what wants a look, and what it costs."""
 
 import random
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,12 +12,13 @@ from flask import Flask
 from sqlalchemy import Connection, event, insert, select, text
 from ulid import ULID
 
-from app.errors import Invalid
+from app.errors import Invalid, StorageUnavailable
 from app.extensions import db, writing
 from app.models import Callback, Invocation, Recipient
+from routes.pages.live import MOST_NEW
 from services.reading.filters import Filters
 from services.reading.known import TAIL, Known, moment_of, place_of, since_for
-from services.reading.latest import REACH, SHARED_FROM, SHARED_S, Latest, Shared, read_latest
+from services.reading.latest import REACH, SHARED_FROM, SHARED_S, WAIT_S, Latest, Shared, read_latest
 from services.reading.lines import Line
 from services.reading.live import STATES, lines
 from services.reading.paging import MOST_READ
@@ -144,25 +144,36 @@ def test_every_state_that_is_offered_is_one(app: Flask) -> None:
 
 
 class Page:
-    """A page that stays open, as static/page.js keeps it: it shows 200 lines at most, and asks every other second."""
+    """A page that stays open, as static/page.js keeps it: it shows MOST_NEW lines at most, and asks every other second.
 
-    def __init__(self, app: Flask, now: datetime, limit: int = 50) -> None:
-        self.app = app
+    shared: where it asks, with other pages.
+    """
+
+    def __init__(self, app: Flask, now: datetime, limit: int = 50, shared: Shared | None = None) -> None:
+        self.app, self.now = app, now
+        self.shared = shared or Shared(lambda: self.now.timestamp())
         found, after = listed(app, None, limit)
         self.shown = [place(line.id) for line in found]
         self.has_older, self.since = after is not None, since_for(now)
 
     def ask(self, now: datetime) -> list[str]:
         """Return what is new, newest first."""
+        self.now = now
         tails = frozenset(one[-TAIL:] for one in self.shown if one > self.since)
-        oldest = self.shown[-1] if self.has_older or len(self.shown) == 200 else ""
-        new = told(self.app, Known(self.since, oldest, tails))
+        oldest = self.shown[-1] if self.has_older or len(self.shown) == MOST_NEW else ""
+        known = Known(self.since, oldest, tails)
+        latest = self.shared.look("all", known, now, lambda since: self._read(since, now))
+        new = latest.lacking(known, MOST_NEW)
         assert new is not None
         fresh = [place(line.id) for line in new]
         assert not set(fresh) & set(self.shown), "shown twice"
-        self.shown = sorted([*self.shown, *fresh], reverse=True)[:200]
-        self.since = since_for(now)
+        self.shown = sorted([*self.shown, *fresh], reverse=True)[:MOST_NEW]
+        self.since = since_for(latest.read_at)
         return fresh
+
+    def _read(self, since: datetime, now: datetime) -> Latest:
+        with self.app.app_context(), db.engine.connect() as connection:
+            return read_latest(connection, Filters(), since, now, 2 * MOST_NEW, "KE", False)
 
 
 def test_what_is_new_comes_once_also_when_it_was_committed_late(app: Flask) -> None:
@@ -188,6 +199,8 @@ def test_what_is_new_comes_once_also_when_it_was_committed_late(app: Flask) -> N
 def test_a_burst_is_shown_without_gaps_or_doubles(app: Flask, burst: int) -> None:
     keep(app, *(callback(NOW - timedelta(seconds=60 + n)) for n in range(70)))
     page = Page(app, NOW)
+    # It asks somewhat later, and is told what the first caused to be read.
+    other = Page(app, NOW, shared=page.shared)
     for turn in range(3):
         now = NOW + timedelta(seconds=2 * turn + 1)
         rows = [
@@ -199,10 +212,13 @@ def test_a_burst_is_shown_without_gaps_or_doubles(app: Flask, burst: int) -> Non
         keep(app, *rows[: burst // 2])
         page.ask(now + timedelta(seconds=1))
         keep(app, *rows[burst // 2 :])
+        page.now += timedelta(seconds=0.5)
+        other.ask(page.now)
     for wait in (7, 9, 11):
         page.ask(NOW + timedelta(seconds=wait))
+        other.ask(NOW + timedelta(seconds=wait + 0.5))
     expected, after = listed(app, None, len(page.shown))
-    assert page.shown == [place(line.id) for line in expected]
+    assert page.shown == other.shown == [place(line.id) for line in expected]
     # Where it goes on is where the next page begins.
     following, _ = listed(app, page.shown[-1], 5)
     assert after is None or place(following[0].id) < page.shown[-1]
@@ -217,8 +233,8 @@ def test_a_burst_before_the_page_was_made_is_not_new(app: Flask) -> None:
 def test_a_page_that_slept_shows_the_newest(app: Flask) -> None:
     page = Page(app, NOW)
     keep(app, *(callback(NOW + timedelta(seconds=n)) for n in range(1, 1000)))
-    assert len(page.ask(NOW + timedelta(seconds=1001))) == 200
-    assert page.shown == [place(line.id) for line in listed(app, None, 200)[0]]
+    assert len(page.ask(NOW + timedelta(seconds=1001))) == MOST_NEW
+    assert page.shown == [place(line.id) for line in listed(app, None, MOST_NEW)[0]]
 
 
 def test_an_order_that_was_under_way_is_told_again(app: Flask) -> None:
@@ -237,7 +253,8 @@ class Readings:
     """What pages that share readings caused to be read: since when, each time. Each gives so many lines."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.since, self.shared = count, list[datetime](), Shared()
+        self.count, self.since, self.clock = count, list[datetime](), 100.0
+        self.shared = Shared(lambda: self.clock)
 
     def ask(self, since: datetime, key: str = "all") -> Latest:
         return self.shared.look(key, Known(at(since)), NOW, self.read)
@@ -255,12 +272,13 @@ def test_pages_share_a_reading_for_a_moment_where_much_comes() -> None:
     assert readings.ask(NOW - timedelta(seconds=9)) is first
     # Who asks for something else is told that.
     assert readings.ask(NOW, "some") is not first
-    time.sleep(SHARED_S)
+    readings.clock += SHARED_S
     assert readings.ask(NOW) is not first
     assert readings.since == [NOW - REACH] * 3
 
 
-def test_one_page_reads_anew_while_the_others_are_told_what_was_read_before() -> None:
+@pytest.mark.parametrize(("waited", "is_told"), [(SHARED_S, True), (WAIT_S - 0.1, True), (WAIT_S, False)])
+def test_while_one_page_reads_anew_the_others_are_told_what_was_read_before(waited: float, is_told: bool) -> None:
     readings, reading, may_end = Readings(SHARED_FROM), Event(), Event()
 
     def slowly(since: datetime) -> Latest:
@@ -269,21 +287,31 @@ def test_one_page_reads_anew_while_the_others_are_told_what_was_read_before() ->
         return readings.read(since)
 
     first = readings.ask(NOW)
-    time.sleep(SHARED_S)
+    readings.clock += waited
     with ThreadPoolExecutor(1) as pool:
         newer = pool.submit(readings.shared.look, "all", Known(at(NOW)), NOW, slowly)
         assert reading.wait(10)
-        assert readings.ask(NOW) is first
+        assert (readings.ask(NOW) is first) == is_told
         may_end.set()
-        assert newer.result(10) is readings.ask(NOW) is not first
-    assert readings.since == [NOW - REACH] * 2
-
-
-def test_what_was_read_long_ago_is_told_to_nobody() -> None:
-    readings = Readings(SHARED_FROM)
-    first, _ = readings.ask(NOW), readings.ask(NOW, "some")
-    time.sleep(2 * SHARED_S)
+        assert newer.result(10) is not first
     assert readings.ask(NOW) is not first
+
+
+def test_a_reading_that_fails_keeps_nobody_from_reading() -> None:
+    readings = Readings(SHARED_FROM)
+
+    def fail(_since: datetime) -> Latest:
+        raise StorageUnavailable
+
+    with pytest.raises(StorageUnavailable):
+        readings.shared.look("all", Known(at(NOW)), NOW, fail)
+    assert readings.ask(NOW) is readings.ask(NOW)
+    readings.clock += SHARED_S
+    with pytest.raises(StorageUnavailable):
+        readings.shared.look("all", Known(at(NOW)), NOW, fail)
+    before = len(readings.since)
+    readings.ask(NOW)
+    assert len(readings.since) == before + 1
 
 
 def test_where_little_comes_every_page_is_told_at_once() -> None:
