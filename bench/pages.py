@@ -63,12 +63,12 @@ def _pages_open(url: str) -> Iterator[None]:
 
     Each was opened at a time of its own, and all are open before what they cost is measured.
     """
-    closed, opened = threading.Event(), threading.Semaphore(0)
+    closed, opened = threading.Event(), [threading.Event() for _ in range(PAGES_OPEN)]
     with ThreadPoolExecutor(PAGES_OPEN) as pool:
-        pages = [pool.submit(_page, url, closed, place, opened) for place in range(PAGES_OPEN)]
+        pages = [pool.submit(_page, url, closed, place, one) for place, one in enumerate(opened)]
         try:
-            for _ in pages:
-                opened.acquire(timeout=60)
+            if not all(one.wait(60) for one in opened):
+                raise SystemExit("A page did not open in a minute.")
             yield
         finally:
             closed.set()
@@ -76,7 +76,7 @@ def _pages_open(url: str) -> Iterator[None]:
             page.result()
 
 
-def _page(url: str, closed: threading.Event, place: int, opened: threading.Semaphore) -> None:
+def _page(url: str, closed: threading.Event, place: int, opened: threading.Event) -> None:
     closed.wait(random.Random(place).uniform(0, NEW_EVERY_S))
     # What pages themselves cost is no part of what is measured, but shares the machine with it: the plainest client that there is.
     with urllib3.connection_from_url(url, timeout=10, headers=ASKS) as pool:
@@ -84,11 +84,11 @@ def _page(url: str, closed: threading.Event, place: int, opened: threading.Semap
             _look(pool, closed, opened)
 
 
-def _look(pool: urllib3.HTTPConnectionPool, closed: threading.Event, opened: threading.Semaphore) -> None:
+def _look(pool: urllib3.HTTPConnectionPool, closed: threading.Event, opened: threading.Event) -> None:
     """Open the first page, and ask what is new as its script does, until it is closed or to be loaded anew."""
     whole = pool.request("GET", "/dashboard").data.decode()
     since, known, pulse_at = _FROM.findall(whole)[0], _PLACES.findall(whole), time.monotonic()
-    opened.release()
+    opened.set()
     while not closed.wait(NEW_EVERY_S):
         tails = ".".join(one[-8:] for one in known[:MOST_LINES] if one > since)
         asked = {"from": since, "oldest": known[MOST_LINES - 1] if len(known) >= MOST_LINES else "", "have": tails}
