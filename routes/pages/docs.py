@@ -5,15 +5,10 @@ from typing import Any
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.errors import Invalid
-from app.schemas.callbacks import KINDS
 from app.settings import ROOT, Settings
-from routes.addresses import path_of
 from routes.operations import operations
-from routes.pages import showing
+from routes.pages import sampling, showing
 from routes.pages.doors import is_open
-from routes.pages.real import insist_on_word
-from services import samples
 from services.docs import api_docs, docs_page
 from services.docs.docs_page import VERIFY
 from services.docs.voice_docs import voice_actions
@@ -46,19 +41,18 @@ def webhooks() -> str:
 @bp.post("/docs/sample")
 def sample() -> str | BaseResponse:
     """A developer sends a sample to this app: an open page tells there what it was answered, else the first page shows it."""
-    settings, kind = _settings(), request.form.get("kind", "")
-    if kind not in KINDS:
-        raise Invalid(f"'kind' must be one of {', '.join(KINDS)}")
-    insist_on_word("What follows from a sample is real in live mode.")
-    sent = samples.send_sample(kind, local_address(settings), path_of(current_app, kind), settings, _changes(kind))
+    kind = sampling.kind_asked()
+    sent = sampling.send(kind, local_address(_settings()), _changes(kind))
     if showing.is_part():
         return render_template("docs_sent.html", kind=kind, sent=sent)
-    showing.say(f"{kind}: answered {sent.status} {sent.answer[:60]!r} in {sent.ms} ms.", "good" if sent.status < 400 else "bad")
+    sampling.tell(kind, sent)
     return redirect(url_for("pages.live.page", sel=sent.id), 303)
 
 
 def _changes(kind: str) -> dict[str, Any]:
-    """Return the fields of a sample that a person changed."""
+    """Return the fields of a sample that a person changed; none where the form has no fields."""
+    if "name" not in request.form:
+        return {}
     given = editing.paired(request.form.getlist("name"), request.form.getlist("value"))
     return editing.changed(docs_page.shown_sample(kind, _settings()), given)
 

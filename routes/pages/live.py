@@ -12,15 +12,12 @@ from app.extensions import db, writing
 from app.schemas.bodies import clean
 from app.schemas.callbacks import KINDS
 from app.schemas.invokes import INVOKES
-from routes.addresses import path_of
 from routes.api import read_moment
 from routes.asked import filters_given
-from routes.pages import callback, invocation, showing
-from routes.pages.real import insist_on_word
-from services import samples
+from routes.pages import callback, invocation, sampling, showing
 from services.reading import live
 from services.reading.known import Known, moment_of, place_of, since_for
-from services.reading.latest import Latest, read_latest
+from services.reading.latest import Latest, Shared, read_latest
 from services.reading.lines import Line
 from services.reading.wanted import look_at_all
 from services.tunnel import local_address
@@ -59,7 +56,10 @@ def new() -> Response:
         with db.engine.connect() as connection:
             return read_latest(connection, asked, since, now, 2 * MOST_NEW, _country(), hides, _only_looks())
 
-    latest = current_app.extensions["pokea.latest"].look((_here(), hides), known, now, read)
+    # What wants a look is told as it is: somebody may have looked at all of it just now.
+    is_shared = not _only_looks()
+    shared: Shared = current_app.extensions["pokea.latest"]
+    latest = shared.look((_here(), hides), known, now, read) if is_shared else read(moment_of(known.first_place()))
     found = latest.lacking(known, MOST_NEW)
     if found is None:
         return Response(status=200, headers={"HX-Refresh": "true"})
@@ -84,13 +84,9 @@ def looked() -> BaseResponse:
 @bp.post("/dashboard/sample")
 def sample() -> BaseResponse:
     """A person wants to see a callback arrive: one of this kind is posted to this app, as Africa's Talking would."""
-    kind = request.form.get("kind", "")
-    if kind not in KINDS:
-        raise Invalid(f"'kind' must be one of {', '.join(KINDS)}")
-    insist_on_word("What follows from a sample is real in live mode.")
-    settings = current_app.config["POKEA"]
-    sent = samples.send_sample(kind, local_address(settings), path_of(current_app, kind), settings)
-    showing.say(f"{kind}: answered {sent.status} {sent.answer[:60]!r} in {sent.ms} ms.", "good" if sent.status < 400 else "bad")
+    kind = sampling.kind_asked()
+    sent = sampling.send(kind, local_address(current_app.config["POKEA"]))
+    sampling.tell(kind, sent)
     return redirect(url_for(".page", sel=sent.id), 303)
 
 

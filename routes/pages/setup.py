@@ -6,16 +6,14 @@ from typing import Any
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.errors import Invalid, NotReady
+from app.errors import NotReady
 from app.extensions import db
 from app.schemas.callbacks import KINDS
 from app.settings import EMULATOR_DEFAULTS, Settings
-from routes.addresses import path_of
 from routes.health import instance_name
-from routes.pages import showing
+from routes.pages import sampling, showing
 from routes.pages.pasted import OTHER, ago, pasted
-from routes.pages.real import insist_on_word
-from services import balance, public_reach, samples
+from services import balance, public_reach
 from services.field_news import NOW, WINDOW, field_news
 from services.settings_table import ending, settings_table
 from services.tunnel import local_address
@@ -68,13 +66,9 @@ def check_account() -> str | BaseResponse:
 @bp.post("/setup/sample")
 def sample() -> BaseResponse:
     """A person wants to see a callback arrive, the way that Africa's Talking's would."""
-    settings, kind = _settings(), request.form.get("kind", "")
-    if kind not in KINDS:
-        raise Invalid(f"'kind' must be one of {', '.join(KINDS)}")
-    insist_on_word("What follows from a sample is real: webhooks, reactions, and what they send.")
-    base = _base_of_samples(settings)
-    sent = samples.send_sample(kind, base, path_of(current_app, kind), settings)
-    showing.say(f"{kind}: answered {sent.status} {sent.answer[:60]!r} in {sent.ms} ms at {base}.", "good" if sent.status < 400 else "bad")
+    kind = sampling.kind_asked()
+    base = _base_of_samples(_settings())
+    sampling.tell(kind, sampling.send(kind, base), base)
     return redirect(url_for(".page"), 303)
 
 

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
@@ -15,7 +14,6 @@ from urllib.parse import unquote
 import pytest
 from flask import Flask
 from sqlalchemy import update
-from werkzeug.serving import make_server
 
 from app.extensions import writing
 from app.models import Callback, Delivery
@@ -26,6 +24,7 @@ from tests.receiving import Receiver
 from tests.routes.pages.browsing import ELSEWHERE, Browser
 from tests.running import free_port
 from tests.samples import FORM, JSON, PATHS, post
+from tests.serving import listening
 
 Stored = Callable[[type], list[Any]]
 Make = Callable[..., Flask]
@@ -86,14 +85,8 @@ def pokea(make_app: Make) -> Flask:
 @pytest.fixture
 def served(make_app: Make) -> Iterator[Flask]:
     """An application that listens on its own port."""
-    app = make_app(port=free_port())
-    server = make_server("127.0.0.1", app.config["POKEA"].port, app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    serving.start()
-    yield app
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with listening(make_app(port=free_port())) as app:
+        yield app
 
 
 def test_every_kind_is_shown_whole(pokea: Flask) -> None:

@@ -5,7 +5,6 @@ import json
 import re
 import shlex
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from html import unescape
@@ -14,7 +13,6 @@ from xml.etree import ElementTree
 
 import pytest
 from flask import Flask
-from werkzeug.serving import make_server
 
 from app.models import Callback, Endpoint
 from app.schemas.callbacks import KINDS
@@ -29,6 +27,7 @@ from services.webhooks.signing import headers_for
 from tests.invoking import LIVE, ONLY_SQLITE
 from tests.routes.pages.browsing import ELSEWHERE, Browser
 from tests.running import free_port
+from tests.serving import listening
 from tests.stub_at import StubAT
 
 Stored = Callable[[type], list[Any]]
@@ -40,14 +39,8 @@ SCRIPT = "<script>alert(1)</script>"
 @pytest.fixture
 def served(make_app: Make) -> Iterator[Flask]:
     """An application that listens on its own port."""
-    app = make_app(port=free_port())
-    server = make_server("127.0.0.1", app.config["POKEA"].port, app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    serving.start()
-    yield app
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with listening(make_app(port=free_port())) as app:
+        yield app
 
 
 def page_of(app: Flask) -> str:
@@ -211,6 +204,14 @@ def test_an_open_page_tells_the_answer_in_its_place(served: Flask, stored: Store
         assert f'href="/dashboard/callbacks/{row.id}"' in told.text
     # It was told there, and is not told once more on the next page.
     assert "answered" not in browser.get("/dashboard").text.partition('class="split"')[0]
+
+
+def test_a_form_without_fields_sends_the_sample_as_it_is(served: Flask, stored: Stored) -> None:
+    browser = Browser(served)
+    browser.get("/docs")
+    assert browser.post("/docs/sample", {"kind": "sms.opt_out"}).status_code == 200
+    [row] = stored(Callback)
+    assert (row.fields.keys(), all(row.fields.values())) == (KINDS["sms.opt_out"].sample.keys(), True)
 
 
 def test_a_forged_sample_and_a_kind_that_is_none_are_refused(served: Flask, stored: Stored) -> None:

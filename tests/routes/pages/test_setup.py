@@ -1,7 +1,6 @@
 """The page that connects this app with Africa's Talking: addresses, ticks, checks, samples, fields and settings."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from pytest_httpserver import HTTPServer
-from werkzeug.serving import make_server
 
 from app.config import load_settings
 from app.extensions import db, writing
@@ -27,6 +25,7 @@ from tests.invoking import LIVE, ONLY_SQLITE, live
 from tests.routes.pages.browsing import ELSEWHERE, Browser
 from tests.running import free_port
 from tests.samples import PATHS, post
+from tests.serving import listening
 from tests.stub_at import StubAT
 
 Make = Callable[..., Flask]
@@ -203,14 +202,8 @@ def test_the_sandbox_has_no_voice(make_app: Make, settings: dict[str, Any], says
 @pytest.fixture
 def served(make_app: Make) -> Iterator[Flask]:
     """An application that listens."""
-    app = make_app(**PROVEN, port=free_port())
-    server = make_server("127.0.0.1", app.config["POKEA"].port, app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    serving.start()
-    yield app
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with listening(make_app(**PROVEN, port=free_port())) as app:
+        yield app
 
 
 def test_a_sample_is_posted_and_told(served: Flask, stored: Stored) -> None:
