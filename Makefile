@@ -12,7 +12,7 @@ test: .venv/dev.stamp
 	@$(BIN)/python -m pytest -m "not slow" -n 3
 
 test-slow: .venv/dev.stamp
-	@$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist loadfile --durations 15
 	@$(BIN)/python -m pytest -m alone
 
 lint: .venv/dev.stamp

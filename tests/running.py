@@ -44,6 +44,16 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in found.split()]
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a program to end, and end it where it does not."""
+    process.terminate()
+    try:
+        process.wait(timeout=40)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _upgrade(root: Path, environment: dict[str, str]) -> None:
     subprocess.run([sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"], cwd=root, env=environment, check=True)
 
@@ -83,12 +93,7 @@ class Web:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=40)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
     def answers(self) -> bool:
         """Whether it answers at all."""
@@ -225,8 +230,4 @@ class WorkerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=40)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        end(self.process)

@@ -1,14 +1,20 @@
-"""Databases for processes."""
+"""Databases for processes, and a browser."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.conftest import SERVER, missing
 from tests.running import OwnPostgres
+
+# Without these, Chromium looks for hosts on the network.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync"]  # fmt: skip
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -34,3 +40,15 @@ def own_postgres() -> Iterator[OwnPostgres]:
     server = OwnPostgres()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    path = which("chromium")
+    if not path:
+        missing("no chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()

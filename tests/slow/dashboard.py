@@ -12,14 +12,13 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.conftest import missing
 from tests.invoking import URLS
 from tests.receiving import Answer, Receiver
 from tests.running import Emulator, Web, WorkerProcess, free_port, wait_until
 from tests.samples import FORM, JSON, PATHS
-from tests.slow.test_phone_page import FLAGS
 
 ME, YOU, BLOCKED = "+254711000000", "+254711000018", "+254711000004"
 SURVEY = "+254711082001"
@@ -140,18 +139,6 @@ class Watched:
         said = list(self.said)
         self.context.close()
         assert said == [], said
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    path = which("chromium")
-    if not path:
-        missing("no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from app.settings import Settings
 from tests.running import wait_until
 from tests.slow.dashboard import ME, PASSWORD, TUNNEL, YOU, Running, Watched
 from tests.slow.dashboard import axe as axe  # noqa: PLC0414 - fixtures
-from tests.slow.dashboard import browser as browser  # noqa: PLC0414
 from tests.slow.dashboard import empty as empty  # noqa: PLC0414
 from tests.slow.dashboard import open_as as open_as  # noqa: PLC0414
 from tests.slow.dashboard import running as running  # noqa: PLC0414

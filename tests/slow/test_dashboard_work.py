@@ -11,8 +11,7 @@ from app.schemas.callbacks import KINDS
 from tests.receiving import Answer
 from tests.running import wait_until
 from tests.slow.dashboard import ME, PASSWORD, TUNNEL, Running, Watched
-from tests.slow.dashboard import browser as browser  # noqa: PLC0414 - fixtures
-from tests.slow.dashboard import open_as as open_as  # noqa: PLC0414
+from tests.slow.dashboard import open_as as open_as  # noqa: PLC0414 - fixtures
 from tests.slow.dashboard import running as running  # noqa: PLC0414
 from tests.slow.dashboard import watched as watched  # noqa: PLC0414
 

@@ -3,33 +3,17 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.conftest import missing
 from tests.slow.test_emulated import Both
 from tests.slow.test_emulated import both as both  # noqa: PLC0414 - a fixture
 
 pytestmark = pytest.mark.slow
 ME, YOU = "+254711000000", "+254711000018"
 SURVEY = "+254711082001"
-# Without these, Chromium looks for hosts on the network.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = which("chromium")
-    if not path:
-        missing("no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Watched:
