@@ -49,9 +49,11 @@ def make_sample(kind: str, settings: Settings, changes: Mapping[str, Any], new_i
     return {name: value for name, value in {**fields, **changes}.items() if value is not None}
 
 
-def new_ids(kind: str, fields: dict[str, Any], new_id: Callable[[], str]) -> dict[str, str]:
-    """Return the fields that name what a callback is about, with other ids of the same look."""
-    row, found = KINDS[kind], {}
+def new_ids(kind: str, fields: dict[str, Any], new_id: Callable[[], str]) -> dict[str, str | None]:
+    """Return the fields that name what a callback is about, with other ids of the same look; None for what is to be left out."""
+    row = KINDS[kind]
+    # It names the order that made a call, and no order made the new one.
+    found: dict[str, str | None] = dict.fromkeys({"clientRequestId"} & fields.keys())
     for name in {*row.named_by, *row.reference} & fields.keys():
         prefix, underscore, _ = str(fields[name]).rpartition("_")
         found[name] = f"{prefix}{underscore}{new_id()}"

@@ -1,13 +1,14 @@
 """Where the world reaches this app: PUBLIC_URL, or what a local ngrok says of itself."""
 
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
 from app.settings import Settings
 
 NGROK = "http://127.0.0.1:4040/api/tunnels"
+_HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - compared with, not listened on
 
 
 class Public(NamedTuple):
@@ -32,6 +33,15 @@ def public_address(settings: Settings, ngrok: str = NGROK) -> Public:
 def local_address(settings: Settings) -> str:
     """Return this app's address on this machine."""
     return f"http://127.0.0.1:{settings.port}"
+
+
+def is_own(url: str, settings: Settings) -> bool:
+    """Return whether an address is one of this app, as far as PORT and PUBLIC_URL tell."""
+    try:
+        host, port = urlsplit(url).hostname, urlsplit(url).port
+    except ValueError:  # no address at all
+        return False
+    return (host in _HERE and port == settings.port) or (host is not None and host == urlsplit(settings.public_url).hostname)
 
 
 def token_query(settings: Settings) -> str:

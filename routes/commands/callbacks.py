@@ -7,7 +7,8 @@ import click
 from flask import current_app
 
 from app.schemas.callbacks import KINDS
-from routes.commands.output import DatabaseGroup, as_json, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, show, talk
 from routes.commands.replays import edit_replay, pin, replay
 from services import archive, due
 from services.replays import exports

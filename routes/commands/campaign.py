@@ -10,7 +10,8 @@ from flask import current_app
 
 from app.errors import GatewayError, StorageUnavailable
 from app.schemas.bodies import clean
-from routes.commands.output import DatabaseGroup, as_json, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, show, talk
 from services import campaigns
 
 campaign = DatabaseGroup("campaign", help="One message, or one call, to many.")

@@ -1,18 +1,16 @@
-"""A single command that reads or changes rows, as DatabaseGroup is for several."""
+"""Commands that read or change rows: a database that does not answer is told in one line."""
 
 from typing import Any
 
 import click
+from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import StorageUnavailable, first_line
 
 
-class DatabaseCommand(click.Command):
-    """A database that does not answer is told in one line."""
-
+class _NeedsDatabase(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
         try:
             return super().invoke(ctx)
         except (SQLAlchemyError, StorageUnavailable) as error:
@@ -20,3 +18,11 @@ class DatabaseCommand(click.Command):
             raise click.ClickException(
                 f"The database does not answer: {first_line(cause).rstrip('.')}. Try: flask doctor, flask db upgrade"
             ) from error
+
+
+class DatabaseCommand(_NeedsDatabase):
+    """One such command."""
+
+
+class DatabaseGroup(_NeedsDatabase, AppGroup):
+    """Several, under one name."""

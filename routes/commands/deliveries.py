@@ -6,7 +6,8 @@ import click
 
 from app.errors import Invalid
 from routes.api import read_moment
-from routes.commands.output import DatabaseGroup, as_json, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, show, talk
 from routes.commands.webhooks import explained
 from services.webhooks import past_deliveries, redelivery
 from services.webhooks.endpoints import every

@@ -10,9 +10,9 @@ from flask import current_app
 from app.errors import GatewayError
 from app.models import Callback
 from app.settings import Settings
-from routes.commands.output import DatabaseGroup, as_json, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, show, talk
 from services.archive import one
-from services.reading.replayed import originals
 from services.reading.single import session_with_steps
 from services.replays import fixtures as kept
 
@@ -37,14 +37,14 @@ def save(name: str, kept_id: str, force: bool, as_json: bool) -> None:
     Example: flask fixtures save balance-menu cb_01KF3Z0000000000000000000
     """
     rows = _callbacks(kept_id)
-    path = told(lambda: kept.save(folder(), name, rows, current_app.config["POKEA"].privacy, force))
+    path = told(lambda: kept.save(current_app.config["POKEA"], name, rows, force))
     show(as_json, {"name": name, "file": str(path)}, lambda: [f"saved '{name}'"])
     talk(f"Post it with: flask trigger @{name}")
 
 
 def _callbacks(kept_id: str) -> list[Callback]:
     if not kept_id.startswith("cb_"):
-        return originals(told(lambda: session_with_steps(kept_id))[1])
+        return told(lambda: kept.whole(session_with_steps(kept_id)[1]))
     row = one(kept_id)
     if row is None:
         raise click.ClickException(f"No callback '{kept_id}'. flask callbacks list names the newest.")

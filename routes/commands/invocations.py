@@ -10,7 +10,8 @@ from marshmallow import ValidationError
 from app.errors import GatewayError
 from app.schemas.invokes import INVOKES
 from app.schemas.orders import read_phone
-from routes.commands.output import DatabaseGroup, as_json, person, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, person, show, talk
 from services import past_invocations
 
 invocations = DatabaseGroup("invocations", help="Read, and settle, the calls made to Africa's Talking.")

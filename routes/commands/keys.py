@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from app.errors import GatewayError
-from routes.commands.output import DatabaseGroup, as_json, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, show, talk
 from services.keys import SCOPES, all_keys, create_key, revoke_key
 
 keys = DatabaseGroup("keys", help="API keys, shown once.")

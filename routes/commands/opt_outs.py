@@ -9,7 +9,8 @@ from marshmallow import ValidationError
 from app import masking
 from app.extensions import db
 from app.schemas.orders import read_phone
-from routes.commands.output import DatabaseGroup, as_json, person, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, person, show, talk
 from services.opt_outs import bring_back, enter
 from services.reading import single
 from services.reading.filters import Filters

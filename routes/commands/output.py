@@ -6,26 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
-from flask.cli import AppGroup
-from sqlalchemy.exc import SQLAlchemyError
-
-from app.errors import StorageUnavailable, first_line
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-
-
-class DatabaseGroup(AppGroup):
-    """Commands that read or change rows: a database that does not answer is told in one line."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except (SQLAlchemyError, StorageUnavailable) as error:
-            cause = error.__cause__ if isinstance(error, StorageUnavailable) and error.__cause__ else error
-            raise click.ClickException(
-                f"The database does not answer: {first_line(cause).rstrip('.')}. Try: flask doctor, flask db upgrade"
-            ) from error
 
 
 def show(wants_json: bool, data: Any, lines: Callable[[], Iterable[str]]) -> None:

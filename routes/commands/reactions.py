@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import click
 
 from app.errors import GatewayError
-from routes.commands.output import DatabaseGroup, as_json, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, show, talk
 from services.reactions import past_reactions
 from services.reactions.reactions import again, run_one
 

@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
 from app.errors import GatewayError, StorageUnavailable
 from app.schemas.bodies import Unreadable, read_json
-from app.settings import Settings
-from routes.commands.output import as_json, show, talk
-from routes.replays import CONFIRMATION, answer_again, pinned, shown
+from routes.commands.output import as_json, show
+from routes.commands.real import insist_on_word
+from routes.replays import answer_again, pinned, shown
 from services.replays import editing, replaying
 from services.replays.replaying import Replayed, Wish
 
@@ -86,23 +85,16 @@ def pin(callback_id: str, off: bool, as_json: bool) -> None:
 
 
 def _replay(callback_id: str, changes: dict[str, Any], effects: bool, to: str, yes: bool, as_json: bool) -> None:
-    settings: Settings = current_app.config["POKEA"]
     if effects and to:
         raise click.UsageError("--effects does not go with --to: another address has no effects here.")
-    if effects and settings.is_live and not yes:
-        _confirm(settings)
+    if effects:
+        insist_on_word("this may send messages and move money again.", yes)
     wish = Wish(changes or None, effects, to, may_reach_private=True)
     replayed: Replayed = _told(lambda: answer_again(callback_id, wish))
     told = shown(replayed.told())
     show(as_json, told, lambda: [*told["difference"], _line(told)])
     if told["problem"]:
         raise click.ClickException(f"{told['to']} gave no answer: {told['problem']}")
-
-
-def _confirm(settings: Settings) -> None:
-    talk(f"LIVE account '{settings.at_username}': this may send messages and move money again.")
-    if click.prompt(f"Type {CONFIRMATION} to go on", default="", show_default=False, err=True) != CONFIRMATION:
-        raise click.Abort
 
 
 def _line(told: dict[str, Any]) -> str:

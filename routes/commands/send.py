@@ -10,7 +10,8 @@ from flask import current_app
 from app.errors import GatewayError, StorageUnavailable
 from app.models import Recipient
 from app.settings import Settings
-from routes.commands.output import DatabaseGroup, as_json, show
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, show
 from routes.orders import read_order
 from routes.telling import tell, tell_preview, tell_real
 from services import airtime, payments, sim_swap, sms, voice

@@ -9,7 +9,8 @@ from flask import current_app
 from app import masking
 from app.extensions import db
 from app.settings import Settings
-from routes.commands.output import DatabaseGroup, as_json, person, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, person, show, talk
 from services import spend_switch
 from services.caps import Cap, caps
 

@@ -1,5 +1,6 @@
 """flask trigger: a realistic callback, or a named fixture, into this app or to another address."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -18,12 +19,13 @@ from app.settings import Settings
 from routes.addresses import path_of
 from routes.commands.fixtures import folder, told
 from routes.commands.output import as_json, show, talk
+from routes.commands.real import insist_on_word
 from services.inbox import ALIKE_FOR
 from services.replays import fixtures
 from services.replays.editing import edited, typed
 from services.replays.fixtures import Fixture
 from services.samples import Sent, make_sample, new_ids, post_body, post_sample
-from services.tunnel import local_address, token_query
+from services.tunnel import is_own, local_address, token_query
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,14 @@ def _changes(_context: click.Context, _parameter: click.Parameter, pairs: tuple[
 @click.option("--set", "changes", multiple=True, callback=_changes, metavar="NAME=VALUE", help="Change or add a field.")
 @click.option("--count", default=1, type=click.IntRange(1, 10_000), help="Post so many, each with ids of its own.")
 @click.option("--twice", is_flag=True, help="Post each a second time, as Africa's Talking may.")
-@click.option("--new", "is_new", is_flag=True, help="Give a fixture other ids, so that it is no repeat.")
-@click.option("--to", "to", metavar="URL", help="Post to this address instead of this app.")
+@click.option("--new", "is_new", is_flag=True, help="Give a callback that was kept other ids, so that it is no repeat.")
+@click.option("--to", default="", metavar="URL", help="Post to this address instead of this app.")
+@click.option("--yes", is_flag=True, help="Do not ask in live mode.")
 @with_appcontext
 def trigger(
-    kind: str | None, wants_list: bool, changes: dict[str, str], count: int, twice: bool, is_new: bool, to: str | None, as_json: bool
+    kind: str | None, wants_list: bool, changes: dict[str, str], count: int, twice: bool, is_new: bool, to: str, yes: bool, as_json: bool
 ) -> None:
-    """Post a realistic callback of KIND, or the fixture that was kept as NAME: of a session every callback, in order.
+    """Post a realistic callback of KIND, or the fixture that was kept as NAME: of a session every callback, as a new session.
 
     Example: flask trigger sms.incoming_message --set text=STOP
     """
@@ -75,10 +78,11 @@ def trigger(
         raise click.UsageError("Which kind? flask trigger --list names them.")
     settings: Settings = current_app.config["POKEA"]
     if kind.startswith("@"):
-        steps = told(lambda: fixtures.load(folder(), kind.removeprefix("@")))
-        wanted = [one for _ in range(count) for one in _fixture(steps, changes, to, settings, is_new or count > 1)]
+        wanted = _fixture(kind.removeprefix("@"), changes, to, settings, count, is_new)
     else:
         wanted = [_sample(kind, changes, to, settings) for _ in range(count)]
+    if not to or is_own(to, settings):
+        insist_on_word("what follows from this is real: replies, reactions, webhooks.", yes)
     sent = [(one, _posted(one, to or local_address(settings))) for one in wanted for _ in range(2 if twice else 1)]
     show(as_json, {"kind": kind, "sent": [asdict(one) for _, one in sent]}, lambda: [_line(*one) for one in sent])
     # What was posted a second time was meant to be a repeat.
@@ -86,25 +90,43 @@ def trigger(
     _judge(sent)
 
 
-def _sample(kind: str, changes: dict[str, str], to: str | None, settings: Settings) -> Wanted:
+def _sample(kind: str, changes: dict[str, str], to: str, settings: Settings) -> Wanted:
     url = to or f"{local_address(settings)}{path_of(current_app, kind)}{token_query(settings)}"
     fields = make_sample(kind, settings, changes, lambda: token_hex(16))
     return Wanted(kind, partial(post_sample, kind, url, fields, settings), has_ids=False)
 
 
-def _fixture(steps: list[Fixture], changes: dict[str, str], to: str | None, settings: Settings, has_new_ids: bool) -> list[Wanted]:
+def _fixture(name: str, changes: dict[str, str], to: str, settings: Settings, count: int, is_new: bool) -> list[Wanted]:
+    """Return the callbacks of a fixture, so many times: of a session, as another session each time."""
+    steps = told(lambda: fixtures.load(folder(), name))
+    has_new_ids = is_new or count > 1 or len(steps) > 1
+    going = _for_one_address(steps) if to else steps
+    return [one for _ in range(count) for one in _steps(going, changes, to, settings, has_new_ids)]
+
+
+def _for_one_address(steps: list[Fixture]) -> list[Fixture]:
+    """Return the steps of the first one's kind, and say what is left out: one address would take the others for more of the same."""
+    first = steps[0].kind
+    if others := Counter(step.kind for step in steps if step.kind != first):
+        left = ", ".join(f"{count} {kind}" for kind, count in others.items())
+        talk(f"Only {first} is posted to another address. Left out: {left}.")
+    return [step for step in steps if step.kind == first]
+
+
+def _steps(steps: list[Fixture], changes: dict[str, str], to: str, settings: Settings, has_new_ids: bool) -> list[Wanted]:
     """Return the callbacks of a fixture. Of several, each gets the changes of those fields that it has, and all the same new id."""
     new_id, is_session, wanted = token_hex(16), len(steps) > 1, []
     for step in steps:
         ids = new_ids(step.kind, step.fields, lambda: new_id)
         own = {name: text for name, text in changes.items() if not is_session or name in step.fields}
         values = (ids if has_new_ids else {}) | {name: typed(step.fields.get(name), text) for name, text in own.items()}
+        has_ids = any(value for field, value in ids.items() if field not in changes)
         name = f"@{step.name} {step.kind}" if is_session else f"@{step.name}"
-        wanted.append(Wanted(name, _step(step, values, to, settings), bool(ids), None if changes else step))
+        wanted.append(Wanted(name, _step(step, values, to, settings), has_ids, None if changes else step))
     return wanted
 
 
-def _step(fixture: Fixture, wanted: dict[str, Any], to: str | None, settings: Settings) -> Callable[[], Sent]:
+def _step(fixture: Fixture, wanted: dict[str, Any], to: str, settings: Settings) -> Callable[[], Sent]:
     body, content_type = edited(fixture, wanted) if wanted else (fixture.raw_body, fixture.content_type)
     # All fields stand in an edited body.
     query = "&".join(part for part in ("" if wanted else fixture.query, token_query(settings).removeprefix("?")) if part)

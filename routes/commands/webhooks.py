@@ -9,7 +9,8 @@ import click
 from app.errors import GatewayError
 from app.models import Endpoint
 from app.schemas.endpoints import FORMATS
-from routes.commands.output import DatabaseGroup, as_json, show, talk
+from routes.commands.database import DatabaseGroup
+from routes.commands.output import as_json, show, talk
 from routes.webhooks_told import told, told_secret
 from services.webhooks import endpoints, past_deliveries
 

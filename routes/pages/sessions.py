@@ -27,6 +27,7 @@ from services.reading.lists import page_of
 from services.reading.replayed import originals, replayed_steps
 from services.reading.sessions import sessions
 from services.reading.transcripts import transcript
+from services.replays import fixtures
 from services.replays.replaying import Wish
 
 bp = Blueprint("sessions", __name__)
@@ -121,7 +122,7 @@ def export(session_id: str) -> Response:
 def fixture(session_id: str) -> BaseResponse:
     """A person keeps all callbacks of a session under a name, as a file beside the tests."""
     row, steps = single.session_with_steps(clean(session_id))
-    keep_fixture(originals(steps))
+    keep_fixture(fixtures.whole(steps))
     return redirect(url_for(".one", session_id=row["id"]), 303)
 
 

@@ -4,19 +4,22 @@ Never a secret; numbers masked where PRIVACY asks for it.
 """
 
 import json
-import os
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from app import masking
-from app.errors import Conflict, GatewayError, Invalid
+from app.errors import Conflict, Forbidden, GatewayError, Invalid
 from app.models import Callback
 from app.schemas.callbacks import KINDS
+from app.settings import Settings
+from services.reading.replayed import originals
+from services.reading.single import MOST_STEPS
 from services.replays.editing import edited
 from services.replays.hiding import masked_body, masked_fields, secret_places
 
@@ -47,19 +50,30 @@ class Fixture:
     answer_status: int
 
 
-def save(folder: Path, name: str, rows: Sequence[Callback], hide_numbers: bool, replaces: bool = False) -> Path:
+def whole(steps: Sequence[Callback]) -> list[Callback]:
+    """Return what came from outside of a session's callbacks, as they were read. Raises Invalid where there may be more of them."""
+    if len(steps) >= MOST_STEPS:
+        how = "Keep the callbacks that matter, one by one: flask fixtures save NAME CALLBACK_ID"
+        raise Invalid(f"A session is kept whole or not at all, and one of {MOST_STEPS} callbacks or more is too long. {how}")
+    return originals(steps)
+
+
+def save(settings: Settings, name: str, rows: Sequence[Callback], replaces: bool = False) -> Path:
     """Keep a callback, or those of a session in their order, under a name and return the file.
 
-    Raises Invalid for a name that is none, and for no callback at all; Conflict where the name is taken.
+    Raises Forbidden in live mode; Invalid for a name that is none, and for no callback at all; Conflict where the name is taken.
     """
+    if settings.is_live:
+        raise Forbidden("A live account's callbacks do not become files of the project: they are of real people. Nothing was kept.")
+    folder = settings.fixtures_dir
     path = _file(folder, name)
     if not rows:
         raise Invalid("No callback of it is kept any more, so there is nothing to keep under a name.")
-    told = [_told(_fixture(name, row, hide_numbers)) for row in rows]
+    told = [_told(_fixture(name, row, settings.privacy)) for row in rows]
     text = json.dumps(told[0] if len(told) == 1 else {"steps": told}, ensure_ascii=False, indent=2) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    # Whole under its name or not there at all, and never over another.
-    part = folder / f".{name}.{os.getpid()}.part"
+    # Whole under its name or not there at all, and never over another: nor does anybody else write to its file.
+    part = folder / f".{name}.{token_hex(8)}.part"
     part.write_text(text, encoding="utf-8")
     try:
         if replaces:

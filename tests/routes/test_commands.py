@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
-from werkzeug.serving import make_server
 
 from app.models import ApiKey, Callback
 from app.schemas.callbacks import KINDS
@@ -20,18 +19,20 @@ from app.settings import Settings
 from routes.commands.dev import is_port_untold
 from services.apps import Flows
 from services.archive import PAGE
-from services.tunnel import public_address
+from services.tunnel import is_own, public_address
 from services.ussd import Ask, End, Menu
 from tests.invoking import LIVE
+from tests.receiving import Receiver
 from tests.running import free_port
 from tests.samples import PATHS, post
+from tests.serving import listening
 
 Stored = Callable[[type], list[Any]]
 Make = Callable[..., Flask]
 
 
-def run(app: Flask, *words: str) -> Result:
-    return app.test_cli_runner().invoke(args=list(words))
+def run(app: Flask, *words: str, **options: Any) -> Result:
+    return app.test_cli_runner().invoke(args=list(words), **options)
 
 
 def as_json(app: Flask, *words: str) -> Any:
@@ -47,14 +48,8 @@ def pokea(make_app: Make) -> Flask:
 @pytest.fixture
 def served(make_app: Make) -> Iterator[Flask]:
     """An application that listens on its own port."""
-    app = make_app(port=free_port(), callback_token=("t&1",))
-    server = make_server("127.0.0.1", app.config["POKEA"].port, app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    serving.start()
-    yield app
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with listening(make_app(port=free_port(), callback_token=("t&1",))) as app:
+        yield app
 
 
 @pytest.mark.parametrize(
@@ -95,6 +90,34 @@ def test_trigger_signs_where_that_is_the_proof(make_app: Make, served: Flask) ->
     signing = make_app(port=served.config["POKEA"].port, webhook_secret=("w",))
     served.extensions["pokea.proofs"] = signing.extensions["pokea.proofs"]
     assert as_json(signing, "trigger", "sms.opt_out")["sent"][0]["status"] == 200
+
+
+def test_live_what_follows_is_real_so_a_word_is_asked_for(make_app: Make, stored: Stored) -> None:
+    with listening(make_app(**LIVE, port=free_port())) as app, Receiver() as receiver:
+        own = f"http://localhost:{app.config['POKEA'].port}{PATHS['sms.opt_out']}?token={LIVE['callback_token'][0]}"
+        for words, typed in (([], "y\n"), ([], None), (["--to", ""], None), (["--to", own], None)):
+            told = run(app, "trigger", "sms.opt_out", *words, input=typed)
+            assert (told.exit_code, "LIVE account 'acme': what follows from this is real" in told.stderr, told.stdout) == (1, True, "")
+        assert run(app, "trigger", "sms.opt_out", "--to", receiver.url).stderr == ""
+        assert (len(receiver.came), stored(Callback)) == (1, [])
+        assert run(app, "trigger", "sms.opt_out", input="send\n").exit_code == 0
+        assert run(app, "trigger", "sms.incoming_message", "--yes").stderr == ""
+    assert [(row.kind, row.checks) for row in stored(Callback)] == [
+        ("sms.opt_out", {"token": True}),
+        ("sms.incoming_message", {"token": True}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_ours"),
+    [
+        ("http://127.0.0.1:9000/api/x", True), ("http://LOCALHOST:9000", True), ("http://[::1]:9000/", True), ("https://pokea.example/api/x", True),
+        ("http://127.0.0.1:8000/", False), ("https://other.example:9000/", False), ("http://[::1", False), ("http://127.0.0.1:x/", False), ("x", False),
+    ],
+)  # fmt: skip
+def test_own_addresses_are_known(url: str, is_ours: bool) -> None:
+    assert is_own(url, Settings(port=9000, public_url="https://pokea.example")) is is_ours
+    assert not is_own("x", Settings())
 
 
 def test_a_refused_trigger_fails(served: Flask) -> None:

@@ -1,26 +1,27 @@
 """Named fixtures: flask fixtures save and list, flask trigger @name; what is kept, what never is, and what comes of broken files."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from click.testing import Result
 from flask import Flask
-from werkzeug.serving import make_server
 
 from app.models import Callback
 from app.schemas.callbacks import KINDS
 from services.apps import Apps, Flows
 from services.budget import Budget
+from services.reading.single import MOST_STEPS
 from services.ussd import Ask, End, Menu
-from tests.invoking import ONLY_SQLITE
+from tests import rows
+from tests.invoking import LIVE, ONLY_SQLITE
 from tests.receiving import Receiver
 from tests.running import free_port
 from tests.samples import FORM, JSON, post
+from tests.serving import listening
 
 Stored = Callable[[type], list[Any]]
 Make = Callable[..., Flask]
@@ -40,14 +41,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def served(make_app: Make, folder: Path) -> Iterator[Flask]:
     """An application that listens on its own port, and proves its callbacks in two ways."""
-    app = make_app(port=free_port(), callback_token=("t&1",), webhook_secret=("geheim-geheim",), fixtures_dir=folder)
-    server = make_server("127.0.0.1", app.config["POKEA"].port, app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    serving.start()
-    yield app
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with listening(make_app(port=free_port(), callback_token=("t&1",), webhook_secret=("geheim-geheim",), fixtures_dir=folder)) as app:
+        yield app
 
 
 def keep(app: Flask, body: bytes, media: str = FORM, path: str = "/api/sms/opt-out") -> str:
@@ -63,9 +58,9 @@ def test_every_kind_is_kept_and_posted_again(served: Flask, stored: Stored, fold
     assert (told["kind"], told["fields"]) == (kind, stored(Callback)[0].fields)
     again = run(served, "trigger", "@one")
     assert (again.exit_code, "Not the answer" in again.stderr, again.stdout.startswith("@one → 200 ")) == (0, False, True)
-    rows = stored(Callback)
-    assert len({row.raw_body for row in rows}) == 1
-    assert (len(rows), rows[0].repeats) == ((2, 0) if kind == "voice.instructions" else (1, 1))
+    all_of_it = stored(Callback)
+    assert len({row.raw_body for row in all_of_it}) == 1
+    assert (len(all_of_it), all_of_it[0].repeats) == ((2, 0) if kind == "voice.instructions" else (1, 1))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +135,7 @@ def test_a_session_is_kept_whole_and_posted_in_order(served: Flask, stored: Stor
     assert [step["kind"] for step in json.loads((folder / "balance-menu.json").read_text())["steps"]] == [
         "ussd.session", "ussd.session", "ussd.session_end",
     ]  # fmt: skip
-    again = run(served, "trigger", "@balance-menu", "--new")
+    again = run(served, "trigger", "@balance-menu")
     assert (again.exit_code, again.stderr) == (0, "")
     lines = [line.partition(" in ")[0] for line in again.stdout.splitlines()]
     assert lines == [
@@ -153,19 +148,81 @@ def test_a_session_is_kept_whole_and_posted_in_order(served: Flask, stored: Stor
     # One session, and another than the first.
     [session] = {row.fields["sessionId"] for row in new}
     assert (session.startswith("ATUid_"), session == "ATUid_1") == (True, False)
-    told = run(served, "trigger", "@balance-menu")
-    assert f"a repeat of {', '.join(row.id for row in old)}, not acted on again." in told.stderr
+    told = run(served, "trigger", "@balance-menu", "--set", "sessionId=ATUid_1")
+    assert f"a repeat of {', '.join(row.id for row in old)}, not acted on again. Other fields make it new (--set)" in told.stderr
     assert [(row["kind"], row["steps"]) for row in json.loads(run(served, "fixtures", "list", "--json").stdout)] == [("ussd.session", 3)]
     assert "ussd.session, 3 steps" in run(served, "fixtures", "list").stdout
+
+
+def called(app: Flask, **fields: str) -> None:
+    """Receive a call of two screens, and its end."""
+    told = {"sessionId": "ATVId_1", "callerNumber": "+254711000017", "destinationNumber": "+254711082000", "isActive": "1"} | fields
+    for typed in ({}, {"dtmfDigits": "1"}):
+        keep(app, urlencode(told | typed).encode(), path="/api/voice/instruct")
+    over = {"isActive": "0", "callSessionState": "Completed", "hangupCause": "NORMAL_CLEARING"}
+    keep(app, urlencode(told | over).encode(), path="/api/voice/events")
+
+
+def test_a_call_is_another_one_each_time_and_nobodys_order(served: Flask, stored: Stored) -> None:
+    called(served, clientRequestId="inv_01KF3Z0000000000000000000")
+    run(served, "fixtures", "save", "call", "ATVId_1")
+    for words in ((), ("--new",)):
+        told = run(served, "trigger", "@call", *words)
+        assert (told.exit_code, "repeat" in told.output) == (0, False)
+    calls = [[row.fields for row in stored(Callback)[first : first + 3]] for first in (0, 3, 6)]
+    kept, *others = calls
+    for other in others:
+        assert [fields | {"sessionId": ""} for fields in other] == [
+            {name: text for name, text in fields.items() if name != "clientRequestId"} | {"sessionId": ""} for fields in kept
+        ]
+    names = [{fields["sessionId"] for fields in call} for call in calls]
+    assert [len(found) for found in names] == [1, 1, 1]
+    assert len(set.union(*names)) == 3
+
+
+def test_a_callback_of_a_call_made_new_is_nobodys_order(served: Flask, stored: Stored) -> None:
+    called(served, clientRequestId="inv_01KF3Z0000000000000000000")
+    run(served, "fixtures", "save", "over", stored(Callback)[2].id)
+    run(served, "trigger", "@over", "--new")
+    run(served, "trigger", "@over", "--new", "--set", "clientRequestId=mine")
+    assert [row.fields.get("clientRequestId") for row in stored(Callback)[3:]] == [None, "mine"]
+
+
+@pytest.mark.parametrize(
+    ("receive", "session", "kind", "left"),
+    [(dialled, "ATUid_1", "ussd.session", "1 ussd.session_end"), (called, "ATVId_1", "voice.instructions", "1 voice.event")],
+)
+def test_another_address_gets_the_steps_of_one_kind(
+    served: Flask, stored: Stored, receive: Callable[[Flask], None], session: str, kind: str, left: str
+) -> None:
+    receive(served)
+    run(served, "fixtures", "save", "whole", session)
+    with Receiver() as receiver:
+        done = run(served, "trigger", "@whole", "--to", receiver.url, "--json")
+    came = [dict(parse_qsl(one.body.decode(), keep_blank_values=True)) | {"sessionId": ""} for one in receiver.came]
+    assert came == [row.fields | {"sessionId": ""} for row in stored(Callback)[:2]]
+    assert f"Only {kind} is posted to another address. Left out: {left}.\n" in done.stderr
+    assert len(json.loads(done.stdout)["sent"]) == 2
 
 
 def test_what_is_set_goes_to_the_steps_that_have_it(served: Flask, stored: Stored) -> None:
     dialled(served)
     run(served, "fixtures", "save", "menu", "ATUid_1")
-    assert run(served, "trigger", "@menu", "--new", "--set", "status=Failed", "--set", "phoneNumber=+254711000018").exit_code == 0
+    assert run(served, "trigger", "@menu", "--set", "status=Failed", "--set", "phoneNumber=+254711000018").exit_code == 0
     new = stored(Callback)[3:]
     assert [row.fields.get("status") for row in new] == [None, None, "Failed"]
     assert {row.fields["phoneNumber"] for row in new} == {"+254711000018"}
+
+
+def test_a_session_too_long_to_be_read_whole_is_not_kept(served: Flask, folder: Path) -> None:
+    dialled(served)
+    rows.keep(served, *[rows.callback(kind="ussd.session", reference="ATUid_1") for _ in range(MOST_STEPS - 4)])
+    assert run(served, "fixtures", "save", "long", "ATUid_1").exit_code == 0
+    assert len(json.loads((folder / "long.json").read_text())["steps"]) == MOST_STEPS - 1
+    rows.keep(served, rows.callback(kind="ussd.session", reference="ATUid_1"))
+    refused = run(served, "fixtures", "save", "longer", "ATUid_1")
+    assert (refused.exit_code, "whole or not at all, and one of 500 callbacks or more is too long" in refused.stderr) == (1, True)
+    assert not (folder / "longer.json").exists()
 
 
 def test_an_unknown_session_and_steps_that_are_none_are_told(served: Flask, folder: Path) -> None:
@@ -219,6 +276,15 @@ def test_a_name_is_taken_once_unless_forced(served: Flask, folder: Path) -> None
     assert [path.name for path in folder.iterdir()] == ["stop.json"]
 
 
+def test_what_is_of_real_people_becomes_no_file(make_app: Make, folder: Path) -> None:
+    app = make_app(**LIVE, fixtures_dir=folder)
+    sample, proof = KINDS["ussd.session"].sample, {"Authorization": f"Bearer {LIVE['callback_token'][0]}"}
+    callback_id = post(app.test_client(), "ussd.session", sample, headers=proof).headers["X-Pokea-Id"]
+    for kept_id in (callback_id, sample["sessionId"]):
+        refused = run(app, "fixtures", "save", "real", kept_id, "--force")
+        assert (refused.exit_code, "of real people. Nothing was kept." in refused.stderr, folder.exists()) == (1, True, False)
+
+
 @pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/b", "A", "", "-", "a_b", "a.json", "a\n", "é", "a" * 62])
 def test_names_are_no_paths(served: Flask, folder: Path, name: str) -> None:
     callback_id = keep(served, b"senderId=A&phoneNumber=1")
@@ -242,9 +308,9 @@ def test_they_are_listed(served: Flask, folder: Path) -> None:
     run(served, "fixtures", "save", "a", keep(served, b"phoneNumber=1"))
     (folder / "broken.json").write_text("{")
     (folder / "No Name.json").write_text("{}")
-    rows = json.loads(run(served, "fixtures", "list", "--json").stdout)
-    assert [(row["name"], row["kind"], row["answer"][:3]) for row in rows[:2]] == [("a", "sms.opt_out", "BAD"), ("b", "sms.opt_out", "OK")]
-    assert [row["name"] for row in rows] == ["a", "b", "broken"]
+    told = json.loads(run(served, "fixtures", "list", "--json").stdout)
+    assert [(row["name"], row["kind"], row["answer"][:3]) for row in told[:2]] == [("a", "sms.opt_out", "BAD"), ("b", "sms.opt_out", "OK")]
+    assert [row["name"] for row in told] == ["a", "b", "broken"]
     assert "cannot be read" in run(served, "fixtures", "list").stdout
 
 

@@ -13,9 +13,11 @@ from flask import Flask
 
 from app.models import Callback, Invocation, Reaction, Session
 from services.apps import Flows
+from services.reading.single import MOST_STEPS
 from services.ussd import Ask, Choose, End, Menu, Option
 from tests.invoking import LIVE, ONLY_SQLITE, Stored
 from tests.routes.pages.browsing import ELSEWHERE, Browser
+from tests.rows import callback, keep
 from tests.samples import post
 
 pytestmark = ONLY_SQLITE
@@ -280,7 +282,8 @@ def test_a_session_is_kept_as_a_fixture(make_app: Make, tmp_path: Path, stored: 
     # A replay is no step.
     browser.post(f"{SESSIONS}/S1/replay")
     told = browser.post(own, {"name": "balance-menu"}).text
-    assert "Kept 3 callbacks as balance-menu. Post them, in order, with: flask trigger @balance-menu (as new: --new)" in unescape(told)
+    kept = "Kept 3 callbacks as balance-menu. Post them, in order and each time as another session, with: flask trigger @balance-menu"
+    assert kept in unescape(told)
     steps = json.loads((tmp_path / "events" / "balance-menu.json").read_text())["steps"]
     assert [(step["kind"], step["fields"].get("text")) for step in steps] == [
         ("ussd.session", ""),
@@ -291,6 +294,16 @@ def test_a_session_is_kept_as_a_fixture(make_app: Make, tmp_path: Path, stored: 
     assert browser.post(own, {"name": "../up"}).status_code == 400
     assert app.test_client().post(own, data={"name": "forged"}).status_code == 400
     assert [path.name for path in (tmp_path / "events").iterdir()] == ["balance-menu.json"]
+
+
+def test_a_session_too_long_to_be_read_whole_becomes_no_file(make_app: Make, tmp_path: Path) -> None:
+    app = make_app(fixtures_dir=tmp_path / "events")
+    hop(app)
+    keep(app, *[callback(kind="ussd.session", reference="S1", fields={"sessionId": "S1"}) for _ in range(MOST_STEPS - 1)])
+    browser = Browser(app)
+    assert "Only the first 500 callbacks are shown." in browser.get(f"{SESSIONS}/S1").text
+    refused = browser.post(f"{SESSIONS}/S1/fixture", {"name": "endless"})
+    assert (refused.status_code, "whole or not at all" in refused.text, (tmp_path / "events").exists()) == (400, True, False)
 
 
 def test_a_live_session_becomes_no_file(make_app: Make, tmp_path: Path) -> None:
