@@ -79,7 +79,8 @@ class Timetable:
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Return whether all that is due is done, waiting for it no longer than so."""
-        return self._strands.wait_until_idle(timeout_s) and self._slow_strands.wait_until_idle(timeout_s)
+        with self._changed:
+            return self._changed.wait_for(lambda: all(task.due > self.clock.now() for task in self._tasks.values()), timeout_s)
 
     def waiting(self) -> list[Task]:
         """Return what is still to do or being done, in the order of its making."""
@@ -149,6 +150,7 @@ class Timetable:
             with self._changed:
                 if self._tasks.get(task.id) is task:
                     del self._tasks[task.id]
+                    self._changed.notify_all()
 
     def _take_due(self) -> list[Task]:
         """Return what is due now, waiting for a change when nothing is."""
