@@ -31,6 +31,11 @@ class Sent:
     id: str | None
     state: str | None
 
+    @property
+    def is_good(self) -> bool:
+        """Whether it was taken. USSD and voice answer 200 to what they refuse: a person hears it."""
+        return self.status < 400 and self.state != "refused"
+
 
 def make_sample(kind: str, settings: Settings, changes: Mapping[str, Any], new_id: Callable[[], str]) -> dict[str, Any]:
     """Return the fields of a sample with ids of its own, this app's numbers and codes, and the changes asked for.

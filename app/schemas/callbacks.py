@@ -244,7 +244,7 @@ KINDS: dict[str, Kind] = {
     ),
     "sms.opt_out": Kind(
         OptOut(), "a person wants no more bulk messages from a sender", "SMS › Opt-out URL",
-        {"senderId": "MyBrand", "phoneNumber": "+254711000017"}, undone_by="sms.incoming_message",
+        {"senderId": "MyBrand", "phoneNumber": "+254711000019"}, undone_by="sms.incoming_message",
         facts=("senderId",),
     ),
     "sms.subscription": Kind(

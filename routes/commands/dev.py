@@ -4,6 +4,7 @@ import json
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -154,7 +155,8 @@ def _banner(settings: Settings, port: int, emulator_url: str, is_wanted: bool) -
     sign_in = "Sign in     flask login-link   (for the dashboard through the tunnel)\n  " if needs_link else ""
     callbacks = "".join(f"Callbacks   {caution}\n  " for caution in cautions(settings))
     calls = "" if settings.at_base_url in ("", settings.emulator_url) else f"Calls go to {settings.at_base_url} (AT_BASE_URL)\n  "
-    commands = f"Commands    in other terminals need:  export PORT={port}\n  " if is_port_untold(settings, port) else ""
+    untold = untold_elsewhere(settings, port=port, emulator_url=emulator_url or settings.emulator_url)
+    commands = f"Commands    in other terminals need:  export {' '.join(untold)}\n  " if untold else ""
     callbacks += "".join(f"Money       {caution}\n  " for caution in money_cautions(settings))
     return f"""
   Pokea {VERSION}                    mode: {settings.at_mode.upper()} ({MEANING[settings.at_mode]})
@@ -168,10 +170,17 @@ def _banner(settings: Settings, port: int, emulator_url: str, is_wanted: bool) -
 """
 
 
-def is_port_untold(settings: Settings, port: int) -> bool:
-    """Whether commands in other terminals look for the app at another port: theirs is that of .env, else the default."""
-    is_of_this_terminal = "environment" in settings.sources.get("port", "")
-    return port != (Settings.port if is_of_this_terminal else settings.port)
+def untold_elsewhere(settings: Settings, **used: Any) -> list[str]:
+    """Return the settings, as NAME=value, that commands in other terminals do not have as they are used here.
+
+    Theirs are those of .env, else the defaults.
+    """
+    found = []
+    for name, value in used.items():
+        is_of_this_terminal = "environment" in settings.sources.get(name, "")
+        if value != getattr(Settings if is_of_this_terminal else settings, name):
+            found.append(f"{name.upper()}={value}")
+    return found
 
 
 def _phone(settings: Settings, url: str, is_wanted: bool) -> str:

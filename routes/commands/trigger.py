@@ -30,12 +30,16 @@ from services.tunnel import is_own, local_address, token_query
 
 @dataclass(frozen=True)
 class Wanted:
-    """One callback that is to be posted. expected: the fixture whose answer it should get. has_ids: it can be given others."""
+    """One callback that is to be posted. expected: the fixture whose answer it should get. has_ids: it can be given others.
+
+    is_step: of a session.
+    """
 
     name: str
     post: Callable[[], Sent]
     has_ids: bool
     expected: Fixture | None = None
+    is_step: bool = False
 
 
 def _kind(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
@@ -86,7 +90,7 @@ def trigger(
     sent = [(one, _posted(one, to or local_address(settings))) for one in wanted for _ in range(2 if twice else 1)]
     show(as_json, {"kind": kind, "sent": [asdict(one) for _, one in sent]}, lambda: [_line(*one) for one in sent])
     # What was posted a second time was meant to be a repeat.
-    _tell_repeats(kind, sent[:: 2 if twice else 1], is_new)
+    _tell_known(kind, sent[:: 2 if twice else 1], is_new)
     _judge(sent)
 
 
@@ -122,7 +126,7 @@ def _steps(steps: list[Fixture], changes: dict[str, str], to: str, settings: Set
         values = (ids if has_new_ids else {}) | {name: typed(step.fields.get(name), text) for name, text in own.items()}
         has_ids = any(value for field, value in ids.items() if field not in changes)
         name = f"@{step.name} {step.kind}" if is_session else f"@{step.name}"
-        wanted.append(Wanted(name, _step(step, values, to, settings), has_ids, None if changes else step))
+        wanted.append(Wanted(name, _step(step, values, to, settings), has_ids, None if changes else step, is_session))
     return wanted
 
 
@@ -143,16 +147,24 @@ def _posted(wanted: Wanted, to: str) -> Sent:
         raise click.ClickException(f"Nothing took {wanted.name} at {where} ({type(error).__name__}). {how}") from error
 
 
-def _tell_repeats(kind: str, sent: list[tuple[Wanted, Sent]], is_new: bool) -> None:
-    """Say which callbacks Pokea had already, and how they become new ones."""
-    repeats = {answered.id: wanted for wanted, answered in sent if answered.state == "repeat"}
-    if not repeats:
-        return
-    if not is_new and any(wanted.has_ids for wanted in repeats.values()):
-        how = f"With ids of its own it is new: flask trigger {kind} --new"
-    else:
-        how = f"Other fields make it new (--set), or, where it has no id, {ALIKE_FOR // timedelta(minutes=1)} minutes."
-    talk(f"Pokea had this already: a repeat of {', '.join(map(str, repeats))}, not acted on again. {how}")
+def _tell_known(kind: str, sent: list[tuple[Wanted, Sent]], is_new: bool) -> None:
+    """Say which callbacks Pokea had already, or has another of the same id of, and how they become new ones."""
+    said = {"repeat": "Pokea had this already: a repeat of", "differing": "Pokea has another of this id. Kept beside it, as"}
+    for state, begin in said.items():
+        found = {answered.id: wanted for wanted, answered in sent if answered.state == state}
+        if found:
+            acted = "not acted on again" if state == "repeat" else "not acted on"
+            talk(f"{begin} {', '.join(map(str, found))}, {acted}. {_how_it_is_new(kind, list(found.values()), state, is_new)}")
+
+
+def _how_it_is_new(kind: str, known: list[Wanted], state: str, is_new: bool) -> str:
+    if any(wanted.is_step and wanted.has_ids for wanted in known):
+        return "Steps of a session that --set makes alike are one callback."
+    if not is_new and any(wanted.has_ids for wanted in known):
+        return f"With ids of its own it is new: flask trigger {kind} --new"
+    if state == "differing":
+        return "Another id makes it new (--set)."
+    return f"Other fields make it new (--set), or, where it has no id, {ALIKE_FOR // timedelta(minutes=1)} minutes."
 
 
 def _judge(sent: list[tuple[Wanted, Sent]]) -> None:
@@ -167,5 +179,5 @@ def _judge(sent: list[tuple[Wanted, Sent]]) -> None:
 
 def _line(wanted: Wanted, sent: Sent) -> str:
     answer = sent.answer.strip().replace("\n", " | ")
-    repeat = ", a repeat" if sent.state == "repeat" else ""
-    return f"{wanted.name} → {sent.status} {answer[:100]} in {sent.ms} ms ({sent.id or 'no id'}{repeat})"
+    kept = {"repeat": ", a repeat", "differing": ", differs from an earlier one", "refused": ", refused"}.get(sent.state or "", "")
+    return f"{wanted.name} → {sent.status} {answer[:100]} in {sent.ms} ms ({sent.id or 'no id'}{kept})"

@@ -1,6 +1,7 @@
 """A sample that a person sends to this app, from whichever page."""
 
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any
 
 from flask import current_app, request
@@ -29,5 +30,5 @@ def send(kind: str, base: str, changes: Mapping[str, Any] | None = None) -> samp
 
 def tell(kind: str, sent: samples.Sent, where: str = "") -> None:
     """Say on the next page what a sample was answered."""
-    at = f" at {where}" if where else ""
-    showing.say(f"{kind}: answered {sent.status} {sent.answer[:60]!r} in {sent.ms} ms{at}.", "good" if sent.status < 400 else "bad")
+    at, answer = f" at {where}" if where else "", shorten(sent.answer, 60, placeholder=" …")
+    showing.say(f"{kind}: answered {sent.status} “{answer}” in {sent.ms} ms{at}.", "good" if sent.is_good else "bad")

@@ -81,7 +81,9 @@ def save(settings: Settings, name: str, rows: Sequence[Callback], replaces: bool
         else:
             path.hardlink_to(part)
     except FileExistsError as error:
-        raise Conflict(f"There is a fixture '{name}' already. Take another name, or: flask fixtures save --force") from error
+        raise Conflict(
+            f"There is a fixture '{name}' already. Take another, or replace it: flask fixtures save {name} ID --force"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return path

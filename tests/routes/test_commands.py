@@ -16,7 +16,7 @@ from flask import Flask
 from app.models import ApiKey, Callback
 from app.schemas.callbacks import KINDS
 from app.settings import Settings
-from routes.commands.dev import is_port_untold
+from routes.commands.dev import untold_elsewhere
 from services.apps import Flows
 from services.archive import PAGE
 from services.tunnel import is_own, public_address
@@ -53,15 +53,22 @@ def served(make_app: Make) -> Iterator[Flask]:
 
 
 @pytest.mark.parametrize(
-    ("port", "source", "given", "is_untold"),
+    ("port", "source", "given", "untold"),
     [
-        (9000, None, 9000, False), (8080, ".env", 8080, False), (8080, "environment", 8080, True), (8080, "file (PORT_FILE in environment)", 8080, True),
-        (9000, None, 9002, True), (8080, ".env", 9000, True), (9000, "environment", 9000, False),
+        (9000, None, 9000, []), (8080, ".env", 8080, []), (8080, "environment", 8080, ["PORT=8080"]), (9000, "environment", 9000, []),
+        (8080, "file (PORT_FILE in environment)", 8080, ["PORT=8080"]), (9000, None, 9002, ["PORT=9002"]), (8080, ".env", 9000, ["PORT=9000"]),
     ],
 )  # fmt: skip
-def test_other_terminals_are_told_of_a_port_that_only_this_one_knows(port: int, source: str | None, given: int, is_untold: bool) -> None:
+def test_other_terminals_are_told_of_a_port_that_only_this_one_knows(port: int, source: str | None, given: int, untold: list[str]) -> None:
     settings = Settings(secret_key="test", port=port, sources={"port": source} if source else {})
-    assert is_port_untold(settings, given) is is_untold
+    assert untold_elsewhere(settings, port=given) == untold
+
+
+def test_other_terminals_are_told_where_the_emulator_is() -> None:
+    settings = Settings(secret_key="test", emulator_url="http://127.0.0.1:9311", sources={"emulator_url": "environment"})
+    assert untold_elsewhere(settings, port=9000, emulator_url="http://127.0.0.1:9311") == ["EMULATOR_URL=http://127.0.0.1:9311"]
+    # Its place was taken, so it went to the next one.
+    assert untold_elsewhere(Settings(secret_key="test"), emulator_url="http://127.0.0.1:9002") == ["EMULATOR_URL=http://127.0.0.1:9002"]
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

@@ -205,6 +205,22 @@ def test_another_address_gets_the_steps_of_one_kind(
     assert len(json.loads(done.stdout)["sent"]) == 2
 
 
+def test_what_differs_from_an_earlier_one_is_told(served: Flask) -> None:
+    run(served, "trigger", "sms.incoming_message", "--set", "id=own")
+    told = run(served, "trigger", "sms.incoming_message", "--set", "id=own", "--set", "text=Other")
+    assert ", differs from an earlier one)" in told.stdout
+    assert "Pokea has another of this id. Kept beside it, as cb_" in told.stderr
+    assert "not acted on. Another id makes it new (--set)." in told.stderr
+
+
+def test_steps_that_were_made_alike_are_told(served: Flask) -> None:
+    dialled(served)
+    run(served, "fixtures", "save", "alike", "ATUid_1")
+    told = run(served, "trigger", "@alike", "--set", "text=9")
+    assert "Steps of a session that --set makes alike are one callback." in told.stderr
+    assert "--new" not in told.stderr
+
+
 def test_what_is_set_goes_to_the_steps_that_have_it(served: Flask, stored: Stored) -> None:
     dialled(served)
     run(served, "fixtures", "save", "menu", "ATUid_1")

@@ -107,7 +107,7 @@ def test_each_guard_keeps_the_answer_back(
 @ONLY_SQLITE
 def test_who_opted_out_gets_no_answer(sending: Sending, at: StubAT, stored: Stored) -> None:
     app = sending()
-    post(app.test_client(), "sms.opt_out")
+    post(app.test_client(), "sms.opt_out", KINDS["sms.opt_out"].sample | {"phoneNumber": PHONE})
     says(app)
     react(app)
     assert (skipped(stored), at.calls()) == (["this person opted out"], [])
