@@ -21,6 +21,8 @@ from services.samples import encoded, make_sample
 EXAMPLES = {"phone": "254711000000", "message": "Hello", "amount": "10", "currency": "KES", "productName": "duka"}
 # What of an id stands on the page; each that is posted has its own.
 NEW = "new"
+# In a command an id ends in the second at which it is run.
+_MARK, _SECOND = "NEWIDHERE", "$(date +%s)"
 VERIFY = """\
 import base64, hmac
 
@@ -79,7 +81,7 @@ def _callback(kind: str, operations: Sequence[Operation], settings: Settings, ad
     url = f"{address}{usual_first[0].path}" + ("?token=CALLBACK_TOKEN" if settings.callback_token else "")
     texts = {name: as_text(value) for name, value in fields.items()}
     shapes = shapes_of(row.schema, fields)
-    return CallbackDocs(kind, row.purpose, row.at_field, places, shapes, api_docs.ONE_OF.get(kind, ()), texts, _curl(kind, url, fields))
+    return CallbackDocs(kind, row.purpose, row.at_field, places, shapes, api_docs.ONE_OF.get(kind, ()), texts, _curl(kind, url, settings))
 
 
 def _alike(operations: Sequence[Operation]) -> list[tuple[tuple[Answer, Answer], list[Operation]]]:
@@ -100,11 +102,19 @@ def shown_sample(kind: str, settings: Settings) -> dict[str, Any]:
     return make_sample(kind, settings, {}, lambda: NEW)
 
 
-def _curl(kind: str, url: str, fields: dict[str, Any]) -> str:
+def _curl(kind: str, url: str, settings: Settings) -> str:
+    fields = make_sample(kind, settings, {}, lambda: _MARK)
     if KINDS[kind].sends_json:
         body, media = encoded(KINDS[kind], fields)
-        return shlex.join(["curl", url, "-H", f"Content-Type: {media}", "--data-raw", body.decode()])
-    return shlex.join(["curl", url, *(word for name, value in fields.items() for word in ("--data-urlencode", f"{name}={value}"))])
+        words = ["curl", url, "-H", f"Content-Type: {media}", "--data-raw", body.decode()]
+    else:
+        words = ["curl", url, *(word for name, value in fields.items() for word in ("--data-urlencode", f"{name}={value}"))]
+    return " ".join(map(_with_second, words))
+
+
+def _with_second(word: str) -> str:
+    quoted = shlex.quote(word)
+    return quoted.replace(_MARK, f"'\"{_SECOND}\"'" if quoted.startswith("'") else f'"{_SECOND}"')
 
 
 def invokes_told(operations: Sequence[Operation]) -> list[InvokeDocs]:

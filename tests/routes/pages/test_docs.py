@@ -79,7 +79,7 @@ def test_every_invoke_and_every_address_of_the_api_is_told(app: Flask) -> None:
 
 
 def test_every_link_within_the_page_leads_somewhere_and_no_place_is_there_twice(app: Flask) -> None:
-    page = page_of(app)
+    page = Browser(app).get("/docs").text
     places = re.findall(r' id="([^"]+)"', page)
     assert len(places) == len(set(places))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= {*places, "main"}
@@ -135,6 +135,10 @@ def test_each_sample_curl_works_as_it_stands(served: Flask, stored: Stored) -> N
         assert told.curl in page
         subprocess.run(["sh", "-c", told.curl.replace("curl ", "curl -sS ", 1)], check=True, capture_output=True, timeout=30)
     assert [(row.kind, row.state) for row in stored(Callback)] == [(kind, "accepted") for kind in KINDS]
+    # A second later it is another one.
+    for row in stored(Callback):
+        made = [str(row.fields[name]) for name in KINDS[row.kind].named_by if name in row.fields]
+        assert [word for word in made if not re.search(r"\d{10}$", word)] == [], row.kind
 
 
 def test_each_sample_is_sent_with_an_id_of_its_own_and_unchanged_fields(served: Flask, stored: Stored) -> None:
