@@ -112,7 +112,7 @@ def test_the_banner_says_where_everything_is(dev: Dev) -> None:
     assert lines[0] == ["Dashboard", f"http://localhost:{dev.port}/dashboard"]
     assert "  API docs    " + f"http://localhost:{dev.port}/docs" in dev.log.read_text()
     # Only this terminal has PORT.
-    assert f"  export PORT={dev.port}\n" in dev.log.read_text()
+    assert f"  export PORT={dev.port}" in dev.log.read_text()
     assert "  Public URL  https://pokea.example\n  Sign in     flask login-link " in dev.log.read_text()
 
 
