@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from tests.conftest import missing
 from tests.invoking import URLS
@@ -139,6 +139,12 @@ class Watched:
         said = list(self.said)
         self.context.close()
         assert said == [], said
+
+
+def follow(link: Locator) -> None:
+    """Click, and wait for the page that follows: what is asked sooner meets the one before."""
+    with link.page.expect_navigation():
+        link.click()
 
 
 @pytest.fixture(scope="module")

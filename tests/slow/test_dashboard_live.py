@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.running import wait_until
-from tests.slow.dashboard import ME, PASSWORD, TUNNEL, YOU, Running, Watched
+from tests.slow.dashboard import ME, PASSWORD, TUNNEL, YOU, Running, Watched, follow
 from tests.slow.dashboard import open_as as open_as  # noqa: PLC0414 - fixtures
 from tests.slow.dashboard import running as running  # noqa: PLC0414
 from tests.slow.dashboard import watched as watched  # noqa: PLC0414
@@ -258,18 +258,18 @@ def test_without_scripts_everything_is_links_and_forms(open_as: Open, running: R
     one = open_as(java_script_enabled=False)
     page = one.open()
     page.get_by_label("type").select_option("sms.incoming_message")
-    page.get_by_role("button", name="Filter").click()
+    follow(page.get_by_role("button", name="Filter"))
     assert "kind=sms.incoming_message" in page.url
-    page.locator(f"{line(page, row_id)} a").click()
+    follow(page.locator(f"{line(page, row_id)} a"))
     assert page.locator("#detail article").get_attribute("data-id") == row_id
-    page.locator("#detail").get_by_role("button", name=re.compile("^Replay without sending")).click()
+    follow(page.locator("#detail").get_by_role("button", name=re.compile("^Replay without sending")))
     assert page.locator("[role=status]").inner_text().startswith("Replayed as")
     one.open(f"/dashboard/callbacks/{row_id}")
-    page.get_by_role("button", name="Pin").click()
+    follow(page.get_by_role("button", name="Pin"))
     assert page.get_by_role("button", name="Unpin").is_visible()
-    page.get_by_role("link", name="Edit & replay").click()
+    follow(page.get_by_role("link", name="Edit & replay"))
     page.get_by_label("Value of text", exact=True).fill("changed without scripts")
-    page.get_by_role("button", name="Replay").first.click()
+    follow(page.get_by_role("button", name="Replay").first)
     assert "Replayed as" in page.locator("[role=status]").inner_text()
     # Nothing is shown that only scripts would do.
     assert page.locator("[data-do]:visible, [data-copy]:visible").count() == 0

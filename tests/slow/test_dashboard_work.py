@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from app.schemas.callbacks import KINDS
 from tests.receiving import Answer
 from tests.running import wait_until
-from tests.slow.dashboard import ME, PASSWORD, TUNNEL, Running, Watched
+from tests.slow.dashboard import ME, PASSWORD, TUNNEL, Running, Watched, follow
 from tests.slow.dashboard import open_as as open_as  # noqa: PLC0414 - fixtures
 from tests.slow.dashboard import running as running  # noqa: PLC0414
 from tests.slow.dashboard import watched as watched  # noqa: PLC0414
@@ -23,10 +23,9 @@ SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]{30,}")
 
 
 def press(page: Page, name: str) -> None:
-    """Press a button, say yes where it asks, and wait for the page that follows: what is asked sooner meets the one before."""
+    """Press a button, say yes where it asks, and wait for the page that follows."""
     page.once("dialog", lambda dialog: dialog.accept())
-    with page.expect_navigation():
-        page.get_by_role("button", name=name, exact=True).click()
+    follow(page.get_by_role("button", name=name, exact=True))
 
 
 def sent_here(running: Running, path: str) -> list[str]:
@@ -40,10 +39,10 @@ def test_an_endpoint_is_added_fails_is_mended_and_its_secret_rotated(open_as: Op
     page = open_as(java_script_enabled=scripts).open("/dashboard/webhooks")
     page.get_by_label("Address that webhooks are posted to").fill(running.receiver.url + path)
     page.get_by_label("sms.*").check()
-    page.get_by_role("button", name="Add endpoint").click()
+    follow(page.get_by_role("button", name="Add endpoint"))
     first = SECRET.search(page.inner_text("main"))
     assert first
-    page.get_by_role("link", name="I have kept it: go on").click()
+    follow(page.get_by_role("link", name="I have kept it: go on"))
     settings = page.url
     assert not SECRET.search(page.content())
     # A phone's message becomes a webhook that the receiver refuses.
@@ -52,8 +51,7 @@ def test_an_endpoint_is_added_fails_is_mended_and_its_secret_rotated(open_as: Op
     page.goto(f"{settings}/deliveries")
     wait_until(lambda: bool(page.reload()) and "500" in page.inner_text("main"), 10, "the refusal on the page")
     usual, running.receiver.answer = running.receiver.answer, lambda came: Answer(200) if came.path == path else usual(came)
-    with page.expect_navigation():
-        page.get_by_role("link", name=re.compile("sms.incoming_message")).first.click()
+    follow(page.get_by_role("link", name=re.compile("sms.incoming_message")).first)
     expect(page.locator("main")).to_contain_text("500")
     press(page, "Resend now")
     wait_until(lambda: bool(page.reload()) and "delivered" in page.inner_text("main"), 15, "the delivery")
@@ -125,7 +123,7 @@ def test_a_tick_turns_by_itself_when_a_sample_and_then_the_first_callback_comes(
     page = watched.open("/setup")
     tick = page.locator("[id='tick-sms.subscription']")
     expect(tick).to_contain_text("not seen yet")
-    page.locator("tr", has=tick).get_by_role("button", name=re.compile("^Send sample")).click()
+    follow(page.locator("tr", has=tick).get_by_role("button", name=re.compile("^Send sample")))
     page.goto(f"{running.url}/setup")
     expect(tick).to_contain_text("our own sample", timeout=15_000)
     fields = KINDS["sms.subscription"].sample | {"phoneNumber": "+254711000022"}
@@ -150,7 +148,7 @@ def test_samples_of_all_kinds_are_sent_from_the_docs_which_stay_where_they_are(w
         assert (page.url, page.evaluate("scrollY")) == (f"{running.url}/docs", before)
         link = told.get_by_role("link", name=re.compile("^What became of it"))
         assert running.api("GET", f"/callbacks/{link.get_attribute('href').rpartition('/')[2]}")["kind"] == kind
-    link.click()
+    follow(link)
     expect(page.locator(".whole h2")).to_contain_text(kind)
     page.go_back()
     expect(page).to_have_url(f"{running.url}/docs")
@@ -221,7 +219,7 @@ def test_a_session_is_replayed_whole(watched: Watched, running: Running) -> None
     running.control.reply(ME, screen["session"], "2")
     wait_until(lambda: bool(running.api("GET", "/sessions", state="ended")), 15, "the session")
     page = watched.open("/dashboard/sessions")
-    page.locator("main tbody a").first.click()
+    follow(page.locator("main tbody a").first)
     expect(page.locator(".bubble").first).to_contain_text("What would you want to check")
     press(page, "Replay whole session without sending")
     expect(page.locator("[role=status]")).to_contain_text("Replayed")
@@ -231,7 +229,7 @@ def test_a_session_is_replayed_whole(watched: Watched, running: Running) -> None
 def test_who_comes_through_a_tunnel_can_work_once_logged_in(open_as: Open, running: Running) -> None:
     page = open_as(extra_http_headers=TUNNEL).open("/dashboard/money")
     page.get_by_label("Password, or a code").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    follow(page.get_by_role("button", name="Log in"))
     press(page, "Stop all sending")
     expect(page.locator("#alerts")).to_contain_text("Sending is stopped")
     press(page, "Allow sending again")
