@@ -140,7 +140,8 @@ def replay(session_id: str) -> BaseResponse:
         except GatewayError as error:
             showing.say(f"{step.kind} {step.id} was not replayed: {error.message}", "bad")
             break
-    showing.say(f"Replayed {len(made)} of {len(wanted)} steps, without sending anything.", "good" if len(made) == len(wanted) else "bad")
+    of = f"the first {len(wanted)}" if len(steps) == single.MOST_STEPS else len(wanted)
+    showing.say(f"Replayed {len(made)} of {of} steps, without sending anything.", "good" if len(made) == len(wanted) else "bad")
     since = made[0] if made else None
     return redirect(url_for(".replayed", session_id=row["id"], since=since), 303)
 
