@@ -243,7 +243,7 @@
   document.addEventListener("htmx:afterRequest", (event) => {
     const at = event.target, { successful, xhr } = event.detail;
     // A page that keeps itself up to date is judged by that; others by whether anybody answers.
-    if (successful && isPoll(at) && (at.id !== "pulse" || !hasOwn)) seenAt = Date.now();
+    if (successful && isPoll(at) && (at.id !== "pulse" || !hasOwn)) seenAt = Date.now() - 1000 * xhr.getResponseHeader("Age");
     if (successful && at.id === "arrivals") at.dataset.from = xhr.getResponseHeader("X-From") || at.dataset.from;
   });
   document.addEventListener("htmx:beforeSwap", (event) => {

@@ -45,7 +45,7 @@ def page() -> str:
 
 @bp.get("/dashboard/new")
 def new() -> Response:
-    """An open page asks what came since: rows, or 204 for nothing. A header says what to ask from the next time."""
+    """An open page asks what came since: rows, or 204 for nothing. Headers say what to ask from the next time, and how old it is."""
     now, tails = datetime.now(UTC), request.args.get("have", "").split(".")
     known = Known(_place("from"), _place("oldest"), frozenset(tails[-MOST_NEW:]))
     if not known.since:
@@ -56,14 +56,17 @@ def new() -> Response:
         with db.engine.connect() as connection:
             return read_latest(connection, asked, since, now, 2 * MOST_NEW, _country(), hides, _only_looks())
 
-    # What wants a look is told as it is: somebody may have looked at all of it just now.
-    is_shared = not _only_looks()
-    shared: Shared = current_app.extensions["pokea.latest"]
-    latest = shared.look((_here(), hides), known, now, read) if is_shared else read(moment_of(known.first_place()))
+    if _only_looks():
+        # Told as it is: somebody may have looked at all of it just now.
+        latest = read(moment_of(known.first_place()))
+    else:
+        shared: Shared = current_app.extensions["pokea.latest"]
+        latest = shared.look((_here(), hides), known, now, read)
     found = latest.lacking(known, MOST_NEW)
     if found is None:
         return Response(status=200, headers={"HX-Refresh": "true"})
-    return Response(_rows(found, _here(), *_wholes()) if found else "", 200 if found else 204, {"X-From": since_for(latest.read_at)})
+    headers = {"X-From": since_for(latest.read_at), "Age": str(max(0, round((now - latest.read_at).total_seconds())))}
+    return Response(_rows(found, _here(), *_wholes()) if found else "", 200 if found else 204, headers)
 
 
 @bp.get("/dashboard/pulse")

@@ -1,6 +1,7 @@
 """The first page without scripts: its lines, filters and forms, and what an open page asks for."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -11,6 +12,8 @@ from flask import Flask
 
 from app.models import Callback, Invocation, Mark
 from services.reading.known import since_for
+from services.reading.latest import SHARED_FROM, Shared
+from tests import rows
 from tests.invoking import ONLY_SQLITE, URLS, Sending, Stored, live
 from tests.routes.pages.browsing import Browser
 from tests.samples import post
@@ -115,6 +118,18 @@ def test_an_open_page_is_told_what_came_since_and_nothing_twice(app: Flask) -> N
     assert (told.status_code, ids(told.text)) == (200, [after])
     assert told.headers["X-From"] > since
     assert client.get(f"{ask}.{after[-8:]}").status_code == 204
+
+
+def test_what_others_caused_to_be_read_says_how_old_it_is(app: Flask) -> None:
+    # Its clock stands still: what was read stays new enough.
+    app.extensions["pokea.latest"] = Shared(lambda: 0.0)
+    rows.keep(app, *(rows.callback(datetime.now(UTC)) for _ in range(SHARED_FROM)))
+    ask = f"/dashboard/new?from={since_for(datetime.now(UTC))}&oldest=&have="
+    first = app.test_client().get(ask)
+    time.sleep(1.1)
+    later = app.test_client().get(ask)
+    assert (first.headers["Age"], later.headers["Age"]) == ("0", "1")
+    assert later.headers["X-From"][:10] == first.headers["X-From"][:10]
 
 
 @pytest.mark.parametrize(
